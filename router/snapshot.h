@@ -1,0 +1,37 @@
+// The state of the world, copied before deciding: what keeps `decide` pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "router/money.h"
+
+namespace jevons {
+
+enum class BreakerState : std::uint8_t { closed, open, half_open };
+
+struct TargetState {
+  BreakerState breaker = BreakerState::closed;
+  bool at_limit = false;  // max_in_flight of its provider reached
+  std::optional<double> ttft_ms_p50, ttft_ms_p95;  // live statistics, absent until measured
+  std::optional<double> tpot_ms;
+  double error_rate = 0;
+};
+
+struct Snapshot {
+  std::int64_t now_unix_s = 0;
+  std::uint64_t seed = 0;             // randomness of this decision
+  std::vector<TargetState> targets;   // same order as Catalog::targets; empty = all defaults
+  // Least that all matching hard budgets could still afford; absent = no hard budget.
+  std::optional<Nanodollars> budget_left;
+  std::optional<double> budget_left_percent;
+  // Session stickiness: target index that served this session last, and the prompt tokens it holds
+  // cached there.
+  std::optional<std::size_t> session_target;
+  std::int64_t session_cached_tokens = 0;
+};
+
+}  // namespace jevons

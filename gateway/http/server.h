@@ -1,0 +1,105 @@
+// The HTTP/1.1 server: strict framing in front of Beast, TLS, limits, absolute deadlines, drain.
+// It knows nothing of models and money; a Handler answers each request.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "providers/provider_config.h"
+#include "router/error.h"
+
+namespace jevons {
+
+// A parsed, strictly framed request. Header names are lower-case; duplicates stay in order.
+struct HttpRequest {
+  std::string method;
+  std::string path;   // decoded target without query, always begins with '/'
+  std::string query;  // after '?', raw
+  std::vector<Header> headers;
+  std::string body;
+  std::string peer_address;
+  bool peer_is_loopback = false;
+  bool tls = false;
+  // First value of a header, empty if absent.
+  std::string_view header(std::string_view lower_case_name) const;
+};
+
+// How one request is answered: either send() once, or begin_stream(), write() any number of times
+// and end_stream(). All return false once the client is gone or the write stalled (30 s).
+class Responder {
+ public:
+  virtual ~Responder() = default;
+  virtual boost::asio::awaitable<bool> send(int status, std::vector<Header> headers,
+                                            std::string body) = 0;
+  // Chunked transfer; a HEAD or HTTP/1.0 client is handled by the server.
+  virtual boost::asio::awaitable<bool> begin_stream(int status, std::vector<Header> headers) = 0;
+  virtual boost::asio::awaitable<bool> write(std::string bytes) = 0;
+  // clean = false closes the connection without the last chunk, so that a cut shows as a cut.
+  virtual boost::asio::awaitable<bool> end_stream(bool clean) = 0;
+  // Calls back once, on the session's executor, when the client closes or resets while the handler
+  // works. At once if that has happened. An empty function removes it.
+  virtual void on_client_gone(std::function<void()> callback) = 0;
+  virtual bool client_gone() const = 0;
+};
+
+using HttpHandler =
+    std::function<boost::asio::awaitable<void>(HttpRequest& request, Responder& responder)>;
+// The server's own refusals (framing, limits, overload) in the wire form of the surface.
+using RefusalWriter = std::function<std::string(const Error& error)>;  // body, application/json
+
+struct HttpLimits {  // reliability.md 5, rules 9 and 12
+  std::int64_t header_bytes_max = 16'384;
+  std::int64_t fields_max = 100;
+  std::int64_t target_bytes_max = 8'192;
+  std::int64_t body_bytes_max = 8'388'608;
+  std::int64_t handshake_ms = 5'000;
+  std::int64_t header_ms = 10'000;
+  std::int64_t body_ms = 60'000;
+  std::int64_t stalled_write_ms = 30'000;
+  std::int64_t keep_alive_ms = 60'000;
+  std::int64_t keep_alive_requests = 100'000;
+  std::int64_t connections_max = 0;   // 0: 40 % of the fd limit
+  std::int64_t body_memory_max = 536'870'912;  // request bodies held at once, all connections
+};
+
+struct TlsFiles {
+  std::string certificate, key;
+  bool empty() const { return certificate.empty(); }
+};
+
+struct ListenOptions {
+  std::string host;
+  std::uint16_t port = 0;
+  TlsFiles tls;
+  HttpLimits limits;
+};
+
+// Accepts on one listening socket shared by the given io_contexts (one per I/O thread); a session
+// stays on the thread that accepted it.
+class HttpServer {
+ public:
+  virtual ~HttpServer() = default;
+  virtual std::uint16_t port() const = 0;
+  // A half-written or mismatched pair is refused and the old one kept.
+  virtual Result<void> swap_tls(const TlsFiles& files) = 0;
+  // Thread-safe. Stops accepting, closes idle connections, answers running requests with
+  // `connection: close`; `drained` runs when none is left.
+  virtual void drain(std::function<void()> drained) = 0;
+  // Closes what is left.
+  virtual void stop() = 0;
+  virtual std::int64_t connections() const = 0;
+};
+
+// `handler_of(i)` gives the handler for io_contexts[i]. Errors: Fault::config (address in use, bad
+// certificate), with the address in the message.
+Result<std::unique_ptr<HttpServer>> listen_http(
+    const std::vector<boost::asio::io_context*>& io_contexts, const ListenOptions& options,
+    std::function<HttpHandler(std::size_t)> handler_of, RefusalWriter refusal);
+
+}  // namespace jevons

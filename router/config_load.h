@@ -17,7 +17,8 @@ struct ConfigError {
   int line = 0;    // 1-based; 0: the whole file
   int column = 0;  // 1-based
   std::string message;
-  std::string quoted;  // the line at fault
+  std::string quoted;  // the line at fault, or a window of it where the line is very long
+  int caret = 0;       // characters of `quoted` before the fault
 };
 // "policies/default.yaml:14:9: unknown condition ...\n        prompt...\n        ^"
 std::string config_error_text(const ConfigError& error);

@@ -1,0 +1,20 @@
+// The conditions that a rule's `when` can hold: one table in conditions.cpp says which keys exist,
+// how their values are written and when they match.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/error.h"
+#include "router/policy.h"
+
+namespace jevons {
+
+// Reads the value of one key of `when`: `words` is what YAML held, a single value or a list. The
+// error's message says what is wrong with the value and how to write it ("difficulty takes a range
+// such as \">= 0.7\", got 'hard'"); the loader adds the position. An unknown key is an error too,
+// but the loader looks it up in condition_table() first, to suggest the nearest.
+Result<Condition> parse_condition(std::string_view key, const std::vector<std::string>& words);
+
+}  // namespace jevons

@@ -14,7 +14,7 @@ bool is_integer(const std::string& text) {
 
 Fields with_patch(Fields fields, const Behaviour& how) {
   for (const auto& [key, text] : how.usage_patch) {
-    const auto same = [&key](const auto& field) { return field.first == key; };
+    const auto same = [&name = key](const auto& field) { return field.first == name; };
     const auto found = std::find_if(fields.begin(), fields.end(), same);
     if (text.empty()) {
       if (found != fields.end()) fields.erase(found);

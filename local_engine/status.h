@@ -4,6 +4,7 @@
 
 #include <boost/system/result.hpp>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -38,5 +39,11 @@ class EngineError {
 
 template <class T>
 using EngineResult = boost::system::result<T, EngineError>;
+
+// result::value() on an error: for tests and start-up code, where that ends the program.
+[[noreturn]] inline void throw_exception_from_error(const EngineError& error,
+                                                    const boost::source_location&) {
+  throw std::runtime_error(error.message());
+}
 
 }  // namespace jevons::engine

@@ -1,5 +1,5 @@
-// Boost's assertions call these (BOOST_ENABLE_ASSERT_HANDLER). In the engine they can only come from
-// reading a result that holds an error, which is a bug of ours. Weak, so that a program's own
+// Boost's assertions call these (BOOST_ENABLE_ASSERT_HANDLER). In the engine they can only come
+// from reading a result that holds an error, which is a bug of ours. Weak, so that a program's own
 // handlers win wherever the engine is linked beside them.
 #include <stdexcept>
 #include <string>

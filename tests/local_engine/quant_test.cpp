@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -163,7 +164,7 @@ TEST_CASE("fixed blocks decode to the numbers of the reference implementation") 
 
 TEST_CASE("halves convert both ways at the edges of their range") {
   struct {
-    const char* when;
+    std::string when;
     float value;
     std::uint16_t bits;
   } rows[] = {
@@ -254,7 +255,7 @@ TEST_CASE("encode then decode stays within the error of the format") {
 
 TEST_CASE("encoding survives values it cannot scale well") {
   struct {
-    const char* when;
+    std::string when;
     float value;
   } rows[] = {{"all zero", 0.0F}, {"all equal", 3.5F}, {"all equal and negative", -2.25F},
               {"tiny", 1e-30F},   {"large", 3e4F},     {"the smallest float", 1e-45F}};

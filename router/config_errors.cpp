@@ -1,0 +1,29 @@
+// How errors in configuration files are shown (contract: all at once, position, line, caret).
+#include <algorithm>
+#include <tuple>
+
+#include "router/config_load.h"
+
+namespace jevons {
+
+std::string config_error_text(const ConfigError& error) {
+  if (error.line == 0) return error.file + ": " + error.message + "\n";
+  std::string out = error.file + ":" + std::to_string(error.line) + ":" +
+                    std::to_string(error.column) + ": " + error.message + "\n";
+  if (error.quoted.empty()) return out;
+  return out + error.quoted + "\n" + std::string(static_cast<std::size_t>(error.caret), ' ') +
+         "^\n";
+}
+
+std::string config_errors_text(const std::vector<ConfigError>& errors) {
+  std::vector<ConfigError> sorted = errors;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const ConfigError& a, const ConfigError& b) {
+    return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
+  });
+  std::string out;
+  for (const ConfigError& error : sorted) out += config_error_text(error);
+  return out + std::to_string(errors.size()) + (errors.size() == 1 ? " error" : " errors") +
+         ", nothing was loaded\n";
+}
+
+}  // namespace jevons

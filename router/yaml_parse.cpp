@@ -1,0 +1,390 @@
+// The structure of YAML: mappings and lists in block and flow form. Scalars: yaml_scalars.cpp.
+#include <unordered_set>
+#include <utility>
+
+#include "router/yaml_cursor.h"
+#include "router/yaml_tree.h"
+
+namespace jevons {
+namespace {
+
+// Recursive descent; each read_* starts on the first byte of its node and stops behind it.
+class YamlParser {
+ public:
+  explicit YamlParser(std::string_view text) : cursor_(text) {}
+  YamlNode read_document();
+
+ private:
+  // A node of any kind inside a block at column `indent`. `same_line`: it stands behind "key:",
+  // where no block mapping or list may start.
+  YamlNode read_block_node(int indent, bool same_line);
+  YamlNode read_block_map(YamlNode first_key, int column);
+  YamlNode read_map_value(int column);
+  YamlNode read_block_list(int column);
+  YamlNode read_plain_or_map(int indent, bool same_line);
+  YamlNode read_quoted_or_map(int indent, bool same_line);
+  YamlNode read_flow(int indent);
+  YamlNode read_flow_list(int indent);
+  YamlNode read_flow_map(int indent);
+  YamlNode read_flow_key(int indent);
+  YamlNode read_key();
+
+  YamlNode begin_node();
+  void refuse_indicators() const;
+  void expect_line_end();
+  void skip_flow(int indent, char close);
+  bool at_list_item() const { return cursor_.peek() == '-' && cursor_.is_blank(1); }
+  bool at_quote() const { return cursor_.peek() == '"' || cursor_.peek() == '\''; }
+  std::string read_quoted(int indent) {
+    return cursor_.peek() == '"' ? read_double_quoted(cursor_, indent)
+                                 : read_single_quoted(cursor_, indent);
+  }
+
+  struct Depth {  // one level of nesting for as long as it lives
+    explicit Depth(YamlParser& parser) : parser_(parser) {
+      if (++parser_.depth_ > yaml_depth_max) {
+        parser_.cursor_.fault("nested deeper than " + std::to_string(yaml_depth_max) + " levels");
+      }
+    }
+    ~Depth() { --parser_.depth_; }
+    YamlParser& parser_;
+  };
+
+  YamlCursor cursor_;
+  int depth_ = 0;
+  std::size_t nodes_ = 0;
+};
+
+// The keys of one mapping, to find the second of two equal ones in constant time.
+class SeenKeys {
+ public:
+  // `keys` must not move while the set is used, except through add().
+  void add(YamlNode& map, YamlNode key) {
+    if (!seen_.insert(key.text).second) {
+      const YamlNode* first = nullptr;
+      for (const YamlNode& other : map.keys) {
+        if (other.text == key.text) first = &other;
+      }
+      YamlCursor::fault_at(key.line, key.offset,
+                           "key '" + key.text.substr(0, 60) + "' is given twice; first in line " +
+                               std::to_string(first == nullptr ? 0 : first->line));
+    }
+    map.keys.push_back(std::move(key));
+  }
+
+ private:
+  std::unordered_set<std::string> seen_;
+};
+
+YamlNode YamlParser::begin_node() {
+  if (++nodes_ > yaml_nodes_max) {
+    cursor_.fault("more than " + std::to_string(yaml_nodes_max) + " values in one file");
+  }
+  YamlNode node;
+  node.line = cursor_.line();
+  node.offset = cursor_.offset();
+  return node;
+}
+
+void YamlParser::refuse_indicators() const {
+  switch (cursor_.peek()) {
+    case '&':
+      cursor_.fault("anchors are not allowed: write the value out, or quote it");
+    case '*':
+      cursor_.fault("aliases are not allowed: write the value out, or quote a glob (\"*\")");
+    case '!':
+      cursor_.fault("tags are not allowed: write the plain value, or quote it");
+    case '@':
+    case '`':
+    case '%':
+      cursor_.fault("a value cannot start with this character: quote it");
+    case ',':
+    case ']':
+    case '}':
+      cursor_.fault("a value was expected here");
+    case '?':
+      if (cursor_.is_blank(1)) cursor_.fault("'? key' is not allowed: write 'key: value'");
+      break;
+    case ':':
+      if (cursor_.is_blank(1)) cursor_.fault("a key is missing before this ':'");
+      break;
+    default:
+      break;
+  }
+}
+
+void YamlParser::expect_line_end() {
+  cursor_.skip_spaces_and_comment();
+  if (!cursor_.at_line_end()) cursor_.fault("unexpected text behind the value");
+}
+
+YamlNode YamlParser::read_document() {
+  cursor_.skip_to_content();
+  if (cursor_.column() == 0 && cursor_.peek() == '%') {
+    cursor_.fault("directives are not allowed: remove this line");
+  }
+  if (cursor_.at_marker("---")) {
+    cursor_.advance(3);
+    cursor_.skip_spaces_and_comment();
+    if (!cursor_.at_line_end()) cursor_.fault("start the content on its own line below '---'");
+    cursor_.skip_to_content();
+  }
+  YamlNode root =
+      cursor_.at_end() || cursor_.at_document_marker() ? begin_node() : read_block_node(-1, false);
+  if (!cursor_.at_end() && cursor_.column() > 0) expect_line_end();
+  cursor_.skip_to_content();
+  if (cursor_.at_marker("...")) {
+    cursor_.advance(3);
+    cursor_.skip_to_content();
+  }
+  if (cursor_.at_marker("---")) cursor_.fault("one file holds one document: remove this '---'");
+  if (!cursor_.at_end()) cursor_.fault("this line belongs to nothing: check its indentation");
+  return root;
+}
+
+YamlNode YamlParser::read_block_node(int indent, bool same_line) {
+  const Depth depth(*this);
+  if (at_list_item()) {
+    if (same_line) cursor_.fault("a list behind 'key:' starts on the next line");
+    return read_block_list(cursor_.column());
+  }
+  refuse_indicators();
+  const char c = cursor_.peek();
+  if (c == '|' || c == '>') {
+    YamlNode node = begin_node();
+    node.kind = YamlNode::Kind::scalar;
+    node.quoted = true;
+    node.text = read_block_scalar(cursor_, indent);
+    return node;
+  }
+  if (c == '[' || c == '{') {
+    YamlNode node = read_flow(indent);
+    cursor_.skip_spaces();
+    if (cursor_.peek() == ':') cursor_.fault("a key must be a word, not a list or mapping");
+    expect_line_end();
+    return node;
+  }
+  return at_quote() ? read_quoted_or_map(indent, same_line) : read_plain_or_map(indent, same_line);
+}
+
+YamlNode YamlParser::read_quoted_or_map(int indent, bool same_line) {
+  YamlNode node = begin_node();
+  const int column = cursor_.column();
+  node.kind = YamlNode::Kind::scalar;
+  node.quoted = true;
+  node.text = read_quoted(indent);
+  cursor_.skip_spaces();
+  if (cursor_.peek() != ':' || !cursor_.is_blank(1)) {
+    expect_line_end();
+    return node;
+  }
+  if (same_line)
+    cursor_.fault("a second ':' on one line: put the mapping on the next line, or in {}");
+  if (cursor_.line() != node.line) cursor_.fault("a key must fit on one line");
+  return read_block_map(std::move(node), column);
+}
+
+YamlNode YamlParser::read_plain_or_map(int indent, bool same_line) {
+  YamlNode node = begin_node();
+  const int column = cursor_.column();
+  node.kind = YamlNode::Kind::scalar;
+  node.text = read_plain_line(cursor_, false);
+  if (cursor_.peek() == ':') {
+    if (same_line) {
+      cursor_.fault("a second ': ' on one line: quote the value, or put the mapping in {}");
+    }
+    return read_block_map(std::move(node), column);
+  }
+  node.text = read_plain_rest(cursor_, indent, std::move(node.text));
+  expect_line_end();
+  if (node.text == "~" || node.text == "null") node.kind = YamlNode::Kind::null;
+  return node;
+}
+
+YamlNode YamlParser::read_key() {
+  refuse_indicators();
+  if (at_list_item())
+    cursor_.fault("a list item among the keys of a mapping: check the indentation");
+  YamlNode key = begin_node();
+  key.kind = YamlNode::Kind::scalar;
+  if (at_quote()) {
+    key.quoted = true;
+    key.text = read_quoted(cursor_.column());
+    cursor_.skip_spaces();
+    if (cursor_.line() != key.line) cursor_.fault("a key must fit on one line");
+  } else {
+    key.text = read_plain_line(cursor_, false);
+  }
+  if (cursor_.peek() != ':' || !cursor_.is_blank(1)) {
+    YamlCursor::fault_at(key.line, key.offset,
+                         "'key: value' was expected here, with a space behind the ':'");
+  }
+  return key;
+}
+
+// The cursor stands on the ':' behind `first_key`.
+YamlNode YamlParser::read_block_map(YamlNode first_key, int column) {
+  YamlNode map = begin_node();
+  map.kind = YamlNode::Kind::map;
+  map.line = first_key.line;
+  map.offset = first_key.offset;
+  SeenKeys seen;
+  seen.add(map, std::move(first_key));
+  for (;;) {
+    cursor_.advance();  // ':'
+    map.items.push_back(read_map_value(column));
+    cursor_.skip_to_content();
+    if (cursor_.at_end() || cursor_.column() < column || cursor_.at_document_marker()) return map;
+    if (cursor_.column() > column) {
+      cursor_.fault("this line is indented more than the mapping it stands in");
+    }
+    seen.add(map, read_key());
+  }
+}
+
+YamlNode YamlParser::read_map_value(int column) {
+  YamlNode absent = begin_node();
+  --nodes_;
+  if (!cursor_.skip_to_content() && !cursor_.at_end()) return read_block_node(column, true);
+  if (cursor_.at_end() || cursor_.at_document_marker()) return absent;
+  if (cursor_.column() > column) return read_block_node(column, false);
+  if (cursor_.column() == column && at_list_item()) {
+    const Depth depth(*this);
+    return read_block_list(column);
+  }
+  return absent;
+}
+
+YamlNode YamlParser::read_block_list(int column) {
+  YamlNode list = begin_node();
+  list.kind = YamlNode::Kind::list;
+  for (;;) {
+    YamlNode absent = begin_node();
+    --nodes_;
+    cursor_.advance();  // '-'
+    const bool next_line = cursor_.skip_to_content();
+    if (!cursor_.at_end() && cursor_.column() > column && !cursor_.at_document_marker()) {
+      list.items.push_back(read_block_node(column, false));
+      cursor_.skip_to_content();
+    } else if (!next_line && !cursor_.at_end()) {
+      cursor_.fault("a value was expected here");
+    } else {
+      ++nodes_;
+      list.items.push_back(std::move(absent));
+    }
+    if (cursor_.at_end() || cursor_.column() < column || cursor_.at_document_marker()) return list;
+    if (cursor_.column() > column) {
+      cursor_.fault("this line is indented more than the list it stands in");
+    }
+    if (!at_list_item()) return list;  // the next key of a mapping at the same column
+  }
+}
+
+// To the next content inside a flow collection, which must stay right of the enclosing block; the
+// closing bracket may stand below the block's own column.
+void YamlParser::skip_flow(int indent, char close) {
+  const bool next_line = cursor_.skip_to_content();
+  if (cursor_.at_end() || cursor_.at_document_marker()) {
+    cursor_.fault(std::string("'") + close + "' is missing");
+  }
+  if (next_line && cursor_.column() <= indent &&
+      !(cursor_.peek() == close && cursor_.column() == indent)) {
+    cursor_.fault(std::string("'") + close +
+                  "' is missing, or this line must be indented more than its key");
+  }
+}
+
+YamlNode YamlParser::read_flow(int indent) {
+  if (cursor_.peek() == '[') {
+    const Depth depth(*this);
+    return read_flow_list(indent);
+  }
+  if (cursor_.peek() == '{') {
+    const Depth depth(*this);
+    return read_flow_map(indent);
+  }
+  refuse_indicators();
+  YamlNode node = begin_node();
+  node.kind = YamlNode::Kind::scalar;
+  if (at_quote()) {
+    node.quoted = true;
+    node.text = read_quoted(indent);
+    return node;
+  }
+  node.text = read_plain_line(cursor_, true);
+  if (node.text == "-")
+    YamlCursor::fault_at(node.line, node.offset, "no '- ' inside brackets: separate by ','");
+  if (node.text == "~" || node.text == "null") node.kind = YamlNode::Kind::null;
+  return node;
+}
+
+YamlNode YamlParser::read_flow_list(int indent) {
+  YamlNode list = begin_node();
+  list.kind = YamlNode::Kind::list;
+  cursor_.advance();
+  skip_flow(indent, ']');
+  while (cursor_.peek() != ']') {
+    list.items.push_back(read_flow(indent));
+    skip_flow(indent, ']');
+    if (cursor_.peek() == ':')
+      cursor_.fault("a 'key: value' inside [] stands in {}: [{key: value}]");
+    if (cursor_.peek() == ',') {
+      cursor_.advance();
+      skip_flow(indent, ']');
+    } else if (cursor_.peek() != ']') {
+      cursor_.fault("',' or ']' was expected here");
+    }
+  }
+  cursor_.advance();
+  return list;
+}
+
+YamlNode YamlParser::read_flow_key(int indent) {
+  if (cursor_.peek() == '[' || cursor_.peek() == '{') {
+    cursor_.fault("a key must be a word, not a list or mapping");
+  }
+  YamlNode key = read_flow(indent);
+  key.kind = YamlNode::Kind::scalar;
+  if (cursor_.line() != key.line) cursor_.fault("a key must fit on one line");
+  skip_flow(indent, '}');
+  if (cursor_.peek() != ':') {
+    YamlCursor::fault_at(
+        key.line, key.offset,
+        "'" + key.text.substr(0, 60) + "' needs ': value', with a space behind the ':'");
+  }
+  cursor_.advance();
+  return key;
+}
+
+YamlNode YamlParser::read_flow_map(int indent) {
+  YamlNode map = begin_node();
+  map.kind = YamlNode::Kind::map;
+  SeenKeys seen;
+  cursor_.advance();
+  skip_flow(indent, '}');
+  while (cursor_.peek() != '}') {
+    seen.add(map, read_flow_key(indent));
+    YamlNode value = begin_node();
+    skip_flow(indent, '}');
+    if (cursor_.peek() != ',' && cursor_.peek() != '}') {
+      --nodes_;
+      value = read_flow(indent);
+      skip_flow(indent, '}');
+    }
+    map.items.push_back(std::move(value));
+    if (cursor_.peek() == ',') {
+      cursor_.advance();
+      skip_flow(indent, '}');
+    } else if (cursor_.peek() != '}') {
+      cursor_.fault("',' or '}' was expected here");
+    }
+  }
+  cursor_.advance();
+  return map;
+}
+
+}  // namespace
+
+YamlNode read_yaml_nodes(std::string_view text) { return YamlParser(text).read_document(); }
+
+}  // namespace jevons

@@ -1,0 +1,120 @@
+#include "router/yaml_tree.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "router/yaml_cursor.h"
+
+namespace jevons {
+namespace {
+
+// The length of the UTF-8 character at `at`, 0 if it is not one.
+std::size_t utf8_length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) {
+    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
+  };
+  const unsigned lead = byte(0);
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const bool overlong = (lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xF0 && byte(1) < 0x90);
+  const bool beyond = (lead == 0xED && byte(1) > 0x9F) || (lead == 0xF4 && byte(1) > 0x8F);
+  return overlong || beyond ? 0 : length;
+}
+
+// Throws at the first byte that no configuration file holds.
+void check_characters(std::string_view text) {
+  std::uint32_t line = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const auto offset = static_cast<std::uint32_t>(at);
+    if (byte == '\n') ++line;
+    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
+      YamlCursor::fault_at(line, offset,
+                           byte == 0 ? "NUL is not allowed in a configuration file"
+                                     : "control character: remove it");
+    }
+    const std::size_t length = utf8_length(text, at);
+    if (length == 0) YamlCursor::fault_at(line, offset, "not UTF-8: save the file as UTF-8");
+    at += length;
+  }
+}
+
+std::string normalised(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n') continue;
+    out += text[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+const YamlNode* YamlNode::find(std::string_view key) const {
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (keys[i].text == key) return &items[i];
+  }
+  return nullptr;
+}
+
+ConfigError YamlDocument::error_at(std::uint32_t line, std::uint32_t offset,
+                                   std::string message) const {
+  const auto characters = [](std::string_view bytes) {
+    return static_cast<int>(std::count_if(bytes.begin(), bytes.end(), [](char c) {
+      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
+  };
+  const std::string_view all = text;
+  const std::size_t at = std::min<std::size_t>(offset, all.size());
+  const std::size_t newline = at == 0 ? std::string_view::npos : all.rfind('\n', at - 1);
+  std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
+  const std::size_t end = std::min(all.find('\n', at), all.size());
+  ConfigError error{file,
+                    static_cast<int>(line),
+                    characters(all.substr(begin, at - begin)) + 1,
+                    std::move(message),
+                    "",
+                    0};
+  // A very long line is shown as a window around the fault, cut between characters.
+  constexpr std::size_t window = 120;
+  const auto inside = [&](std::size_t i) {
+    return i < end && (static_cast<unsigned char>(all[i]) & 0xC0) == 0x80;
+  };
+  if (at - begin > window) begin = at - window;
+  while (inside(begin)) ++begin;
+  std::size_t stop = std::min(end, at + window);
+  while (inside(stop)) ++stop;
+  error.quoted = std::string(all.substr(begin, stop - begin));
+  error.caret = characters(all.substr(begin, at - begin));
+  return error;
+}
+
+bool parse_yaml(const YamlFile& file, YamlDocument& document, std::vector<ConfigError>& errors) {
+  document.file = file.name;
+  if (file.text.size() > yaml_bytes_max) {
+    errors.push_back(
+        {file.name, 0, 0,
+         "the file has " + std::to_string(file.text.size()) + " bytes; the limit is 4 MiB", "", 0});
+    return false;
+  }
+  document.text = normalised(file.text);
+  try {
+    check_characters(document.text);
+    document.root = read_yaml_nodes(document.text);
+    return true;
+  } catch (const YamlFault& fault) {
+    errors.push_back(document.error_at(fault.line, fault.offset, fault.message));
+    return false;
+  }
+}
+
+}  // namespace jevons

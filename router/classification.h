@@ -16,6 +16,9 @@ inline constexpr std::size_t task_count = 11;
 std::string_view task_name(Task task);  // "tool-use", "agent-step" with a hyphen
 std::optional<Task> task_of(std::string_view name);
 
+// What prompt_tokens_upper holds for each image; a target's own bound replaces it when known.
+inline constexpr std::int64_t image_tokens_upper_default = 1600;
+
 struct Classification {
   Task task = Task::chat;
   double difficulty = 0.5;   // 0 easy .. 1 hard
@@ -24,7 +27,9 @@ struct Classification {
   std::int64_t prompt_tokens_upper = 0;  // bound: text bytes + 16 per message and tool + images
   std::int64_t completion_tokens_p50 = 0;
   std::int64_t completion_tokens_p90 = 0;
+  std::int64_t images = 0;
   std::uint32_t needs = 0;  // Capabilities the answer needs
+  bool marks_cache = false;  // the client asked for prompt caching: uncached tokens are written
   bool in_tool_loop = false;
   std::int64_t turns = 0;
   std::string_view language = "unknown";  // dominant script or language code: en, zh, ru, ...; static text

@@ -2,6 +2,7 @@
 // integer; one rounding, up, at the very end (contract.md 4).
 #include <algorithm>
 
+#include "router/conditions.h"
 #include "router/target.h"
 
 namespace jevons {
@@ -10,7 +11,6 @@ namespace {
 // Tokens times picodollars leave int64 long before a bill does.
 __extension__ using int128 = __int128;
 
-constexpr std::int64_t seconds_per_day = 86'400;
 constexpr int128 picodollars_per_nanodollar = 1000;
 constexpr int128 milliseconds_per_second = 1000;
 
@@ -30,21 +30,10 @@ void overlay_tier(Rates& rates, const std::vector<PriceTier>& tiers, std::int64_
   if (reached != nullptr) overlay(rates, reached->rates);
 }
 
-bool holds_at(const DailyWindow& window, int minute) {
-  if (window.from_minute <= window.until_minute) {
-    return minute >= window.from_minute && minute < window.until_minute;
-  }
-  return minute >= window.from_minute || minute < window.until_minute;
-}
-
-int minute_of_day(std::int64_t unix_s) {
-  const std::int64_t second = unix_s % seconds_per_day;
-  return static_cast<int>((second < 0 ? second + seconds_per_day : second) / 60);
-}
-
 void fill_derived_classes(Rates& rates) {
   using enum TokenClass;
-  for (const TokenClass c : {cache_read, cache_write_5m, cache_write_1h, audio_input, image_input}) {
+  for (const TokenClass c :
+       {cache_read, cache_write_5m, cache_write_1h, audio_input, image_input}) {
     if (!rates[c]) rates[c] = rates[input];
   }
   for (const TokenClass c : {reasoning, audio_output}) {
@@ -148,8 +137,8 @@ std::optional<Nanodollars> scaled(const CheckedSum& sum, const Factor& factor, R
   if (__builtin_mul_overflow(sum.value, factor.numerator, &product)) return std::nullopt;
   const int128 remainder = product % factor.denominator;
   int128 quotient = product / factor.denominator;
-  const bool up = rounding == Rounding::up ? remainder != 0
-                                           : remainder >= factor.denominator - remainder;
+  const bool up =
+      rounding == Rounding::up ? remainder != 0 : remainder >= factor.denominator - remainder;
   if (up) ++quotient;
   if (quotient > nanodollars_max.value) return std::nullopt;
   return Nanodollars{static_cast<std::int64_t>(quotient)};
@@ -190,9 +179,9 @@ std::optional<Rates> effective_rates(const Price& price, const PriceQuery& query
     if (own != price.mode_tiers.end()) tiers = &own->second;
   }
   overlay_tier(rates, *tiers, query.total_input);
-  const int minute = minute_of_day(query.unix_s);
+  const int minute = minute_of_day_utc(query.unix_s);
   for (const PriceWindow& window : price.windows) {
-    const auto now = [minute](const DailyWindow& daily) { return holds_at(daily, minute); };
+    const auto now = [minute](const DailyWindow& daily) { return in_daily_window(daily, minute); };
     if (std::any_of(window.utc.begin(), window.utc.end(), now)) overlay(rates, window.rates);
   }
   if (!rates[TokenClass::input]) return std::nullopt;
@@ -209,8 +198,8 @@ std::optional<CostBreakdown> cost_of(const Price& price, const PriceQuery& query
   if (!sums) return std::nullopt;
   const Factor factor = factor_of(price, query);
   CheckedSum all;
-  for (const CheckedSum* part : {&sums->input, &sums->cache_read, &sums->cache_write,
-                                 &sums->output, &sums->reasoning, &sums->call}) {
+  for (const CheckedSum* part : {&sums->input, &sums->cache_read, &sums->cache_write, &sums->output,
+                                 &sums->reasoning, &sums->call}) {
     all.add(*part);
   }
   const auto total = scaled(all, factor, Rounding::up);

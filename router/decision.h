@@ -39,7 +39,9 @@ struct Candidate {
   std::optional<Nanodollars> expected_cost;
   std::optional<double> expected_ttft_ms, expected_total_ms;
   WhyNot why_not = WhyNot::none;
+  std::uint32_t reasons = 0;  // every WhyNot that holds, bit per enumerator; why_not is the first
   bool eligible() const { return why_not == WhyNot::none; }
+  bool excluded_only_by(WhyNot why) const { return reasons == 1u << static_cast<unsigned>(why); }
 };
 
 struct PlanStep {
@@ -59,6 +61,8 @@ struct Decision {
   std::vector<PlanStep> plan;
   std::string effort;          // reasoning effort ordered by a rule, empty: the client's
   double propensity = 1.0;     // of the chosen target under exploration
+  std::optional<double> hedge_after_ms;  // when the plan's hedge step may start; empty: never
+  bool pinned = false;                   // the client named the target itself
   std::string refuse_message;  // a rule refused: 403 refused_by_policy
 };
 

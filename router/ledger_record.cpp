@@ -37,36 +37,54 @@ std::optional<RequestId> request_id_of(std::string_view text) {
 
 std::string_view outcome_name(Outcome outcome) {
   switch (outcome) {
-    case Outcome::ok: return "ok";
-    case Outcome::client_error: return "client_error";
-    case Outcome::upstream_error: return "upstream_error";
-    case Outcome::gateway_error: return "gateway_error";
-    case Outcome::timeout: return "timeout";
-    case Outcome::cancelled: return "cancelled";
-    case Outcome::cut: return "cut";
-    case Outcome::budget: return "budget";
-    case Outcome::refused: return "refused";
-    case Outcome::superseded: return "superseded";
+    case Outcome::ok:
+      return "ok";
+    case Outcome::client_error:
+      return "client_error";
+    case Outcome::upstream_error:
+      return "upstream_error";
+    case Outcome::gateway_error:
+      return "gateway_error";
+    case Outcome::timeout:
+      return "timeout";
+    case Outcome::cancelled:
+      return "cancelled";
+    case Outcome::cut:
+      return "cut";
+    case Outcome::budget:
+      return "budget";
+    case Outcome::refused:
+      return "refused";
+    case Outcome::superseded:
+      return "superseded";
   }
   return "gateway_error";
 }
 
 std::string_view ended_by_name(EndedBy ended_by) {
   switch (ended_by) {
-    case EndedBy::upstream: return "upstream";
-    case EndedBy::client: return "client";
-    case EndedBy::gateway: return "gateway";
-    case EndedBy::budget: return "budget";
+    case EndedBy::upstream:
+      return "upstream";
+    case EndedBy::client:
+      return "client";
+    case EndedBy::gateway:
+      return "gateway";
+    case EndedBy::budget:
+      return "budget";
   }
   return "gateway";
 }
 
 std::string_view attempt_state_name(AttemptState state) {
   switch (state) {
-    case AttemptState::open: return "open";
-    case AttemptState::settled: return "settled";
-    case AttemptState::voided: return "voided";
-    case AttemptState::orphaned: return "orphaned";
+    case AttemptState::open:
+      return "open";
+    case AttemptState::settled:
+      return "settled";
+    case AttemptState::voided:
+      return "voided";
+    case AttemptState::orphaned:
+      return "orphaned";
   }
   return "open";
 }

@@ -19,6 +19,9 @@ struct AttemptResult {
 };
 
 struct Step {
+  // send: start an attempt after wait_ms. hedge: the same, beside the one that runs. wait: nothing
+  // to start, another attempt is still running. deliver: answer the client with what `target`
+  // said (with two answers, the one named). give_up: answer with failure().
   enum class Kind : std::uint8_t { send, hedge, wait, deliver, give_up };
   Kind kind = Kind::give_up;
   std::size_t target = 0;
@@ -50,19 +53,31 @@ class AttemptPlan {
   int attempts() const { return attempts_; }
 
  private:
+  Step send(std::size_t target, PlanOn on, std::int64_t wait_ms);
+  Step deliver(std::size_t target) const;
   Step give_up(const Error& error);
+  Step escalate_or_deliver(std::int64_t now_ms);
+  Step another_after(const Error& error, std::size_t target, std::int64_t now_ms);
+  std::optional<std::size_t> next_step(PlanOn on);
+  void use(std::size_t target);
+  std::int64_t backoff_ms(const Error& error) const;
+  void note(const Error& error);
 
   std::vector<PlanStep> plan_;
+  std::vector<bool> used_;  // by plan step: its target was sent to
   PlanLimits limits_;
   std::int64_t deadline_ms_ = 0;
   std::uint64_t seed_ = 0;
   std::int64_t started_ms_ = 0;
   std::optional<double> hedge_after_ms_;
   int attempts_ = 0;
+  int running_ = 0;  // attempts sent and not reported back
+  int retries_ = 0;
   int escalations_ = 0;
-  std::size_t next_ = 0;
   bool hedged_ = false;
   bool any_billed_ = false;
+  bool failed_ = false;
+  std::optional<std::size_t> weak_answer_;  // delivered if nothing better comes
   Error failure_;
 };
 

@@ -28,6 +28,8 @@ struct Snapshot {
   // Least that all matching hard budgets could still afford; absent = no hard budget.
   std::optional<Nanodollars> budget_left;
   std::optional<double> budget_left_percent;
+  // What exploration may still cost today; absent = the policy sets no limit.
+  std::optional<Nanodollars> explore_left;
   // Session stickiness: target index that served this session last, and the prompt tokens it holds
   // cached there.
   std::optional<std::size_t> session_target;

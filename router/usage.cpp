@@ -50,24 +50,36 @@ bool Usage::any_estimated() const { return any_from(*this, Provenance::estimated
 
 std::string_view token_class_name(TokenClass token_class) {
   switch (token_class) {
-    case TokenClass::input: return "input";
-    case TokenClass::cache_read: return "cache_read";
-    case TokenClass::cache_write_5m: return "cache_write_5m";
-    case TokenClass::cache_write_1h: return "cache_write_1h";
-    case TokenClass::audio_input: return "audio_input";
-    case TokenClass::image_input: return "image_input";
-    case TokenClass::output: return "output";
-    case TokenClass::reasoning: return "reasoning";
-    case TokenClass::audio_output: return "audio_output";
+    case TokenClass::input:
+      return "input";
+    case TokenClass::cache_read:
+      return "cache_read";
+    case TokenClass::cache_write_5m:
+      return "cache_write_5m";
+    case TokenClass::cache_write_1h:
+      return "cache_write_1h";
+    case TokenClass::audio_input:
+      return "audio_input";
+    case TokenClass::image_input:
+      return "image_input";
+    case TokenClass::output:
+      return "output";
+    case TokenClass::reasoning:
+      return "reasoning";
+    case TokenClass::audio_output:
+      return "audio_output";
   }
   return "unknown";
 }
 
 std::string_view provenance_name(Provenance source) {
   switch (source) {
-    case Provenance::absent: return "absent";
-    case Provenance::estimated: return "estimated";
-    case Provenance::measured: return "measured";
+    case Provenance::absent:
+      return "absent";
+    case Provenance::estimated:
+      return "estimated";
+    case Provenance::measured:
+      return "measured";
   }
   return "absent";
 }

@@ -1,0 +1,311 @@
+// decide: filter the catalog, weigh what is left, order a plan. The steps stand in run().
+#include <algorithm>
+#include <cmath>
+
+#include "router/choose.h"
+#include "router/estimate.h"
+#include "router/rules.h"
+
+namespace jevons {
+namespace {
+
+// An answer of fewer tokens than this is none: below it a budget excludes the target, above it the
+// output cap is lowered instead (contract.md 10).
+constexpr std::int64_t useful_output_tokens = 16;
+
+std::uint32_t bit(WhyNot why) { return 1u << static_cast<unsigned>(why); }
+
+std::uint32_t bit(Relax relax) {
+  switch (relax) {
+    case Relax::sla_ttft:
+      return bit(WhyNot::sla_ttft);
+    case Relax::sla_total:
+      return bit(WhyNot::sla_total);
+    case Relax::max_cost:
+      return bit(WhyNot::max_cost);
+    case Relax::quality_floor:
+      return bit(WhyNot::quality_floor);
+  }
+  return 0;
+}
+
+WhyNot first_of(std::uint32_t reasons) {
+  for (unsigned i = 1; i <= static_cast<unsigned>(WhyNot::quality_floor); ++i) {
+    if (reasons & (1u << i)) return static_cast<WhyNot>(i);
+  }
+  return WhyNot::none;
+}
+
+class Decider {
+ public:
+  explicit Decider(const DecideInput& input)
+      : in_(input), rules_(rules_for(input)), weighed_(input.catalog.targets.size()) {}
+
+  Decision run() {
+    decision_.policy = in_.policy;
+    decision_.pinned = in_.pinned.has_value();
+    if (rules_.refuse != nullptr) return refuse();
+    decision_.effort = rules_.effort;
+    for (std::size_t i = 0; i < weighed_.size(); ++i) weigh(i);
+    relax();
+    report_candidates();
+    set_baseline();
+    choose();
+    return std::move(decision_);
+  }
+
+ private:
+  const Target& target(std::size_t i) const { return in_.catalog.targets[i]; }
+
+  TargetState state(std::size_t i) const {
+    return i < in_.snapshot.targets.size() ? in_.snapshot.targets[i] : TargetState{};
+  }
+
+  bool pinned_here(std::size_t i) const { return in_.pinned == i; }
+
+  // Inside a tool loop the target of the session stays, whatever latency or quality say.
+  bool held_by_loop(std::size_t i) const {
+    return sticky() && in_.classification.in_tool_loop && in_.snapshot.session_target == i;
+  }
+
+  bool sticky() const {
+    return in_.policy != nullptr && in_.policy->session_sticky && !in_.pinned &&
+           in_.snapshot.session_target.has_value() &&
+           *in_.snapshot.session_target < weighed_.size();
+  }
+
+  Decision refuse() {
+    decision_.rule = rules_.refuse->name;
+    decision_.reason = Reason::rule;
+    decision_.refuse_message = rules_.refuse->refuse;
+    for (std::size_t i = 0; i < weighed_.size(); ++i) {
+      weigh(i);
+      weighed_[i].reasons |= bit(WhyNot::rule);
+    }
+    report_candidates();
+    set_baseline();
+    return std::move(decision_);
+  }
+
+  void weigh(std::size_t i) {
+    Weighed& w = weighed_[i];
+    w.target = i;
+    const TargetState now = state(i);
+    const std::int64_t cached =
+        in_.snapshot.session_target == i ? in_.snapshot.session_cached_tokens : 0;
+    w.p_ok = p_ok_of(target(i), in_.classification);
+    w.cost = expected_cost(in_, target(i), cached);
+    w.fresh_cost = cached > 0 ? expected_cost(in_, target(i), 0) : w.cost;
+    w.latency = latency_of(target(i), now, in_.classification);
+    add_hard_reasons(w, now);
+    add_soft_reasons(w);
+    w.preferred = rules_.prefer != nullptr && selects(*rules_.prefer->prefer, target(i));
+  }
+
+  void add_hard_reasons(Weighed& w, const TargetState& now) {
+    const Target& t = target(w.target);
+    const auto exclude_if = [&w](bool excluded, WhyNot why) {
+      if (excluded) w.reasons |= bit(why);
+    };
+    exclude_if(!fits_context(t), WhyNot::context);
+    exclude_if((in_.classification.needs & ~t.can) != 0, WhyNot::capability);
+    exclude_if(!allowed(t), WhyNot::allow_list);
+    for (const Rule* rule : rules_.narrowing) {
+      const Narrowed narrowed = narrowed_by(*rule, t);
+      exclude_if(narrowed == Narrowed::by_label, WhyNot::label);
+      exclude_if(narrowed == Narrowed::by_rule, WhyNot::rule);
+      if (narrowed != Narrowed::no) narrowing_rule_ = rule;
+    }
+    const bool others_may_serve = in_.policy != nullptr && in_.policy->fallback_pinned;
+    exclude_if(in_.pinned && !pinned_here(w.target) && !others_may_serve, WhyNot::rule);
+    exclude_if(!w.cost && !unpriced_allowed(), WhyNot::price_unknown);
+    exclude_if(!affordable(t, w.cost), WhyNot::budget);
+    exclude_if(now.breaker == BreakerState::open || now.at_limit, WhyNot::breaker);
+  }
+
+  bool fits_context(const Target& t) const {
+    const Classification& c = in_.classification;
+    return c.prompt_tokens +
+               std::min<std::int64_t>(c.completion_tokens_p50, useful_output_tokens) <=
+           t.context;
+  }
+
+  bool allowed(const Target& t) const {
+    const auto& globs = in_.caller.allowed_models;
+    return globs.empty() || std::any_of(globs.begin(), globs.end(), [&t](const std::string& glob) {
+             return glob_match(glob, t.name);
+           });
+  }
+
+  // A hard budget cannot hold what has no price.
+  bool unpriced_allowed() const {
+    return in_.policy != nullptr && in_.policy->allow_unpriced && !in_.snapshot.budget_left;
+  }
+
+  bool affordable(const Target& t, const std::optional<Nanodollars>& cost) const {
+    if (!in_.snapshot.budget_left || !cost) return true;
+    const std::int64_t cap =
+        std::min(output_cap(in_.request, in_.classification, t), useful_output_tokens);
+    const auto least = reservation_of(in_.catalog, t, in_.classification, cap, in_.request,
+                                      in_.snapshot.now_unix_s);
+    return least && *least <= *in_.snapshot.budget_left;
+  }
+
+  // Limits that a policy may relax. A pinned name is held to its caller's own cost limit only.
+  void add_soft_reasons(Weighed& w) {
+    if (in_.caller.max_cost && (!w.cost || *w.cost > *in_.caller.max_cost)) {
+      w.reasons |= bit(WhyNot::max_cost);
+      w.over_caller_limit = true;
+    }
+    const Policy* policy = in_.policy;
+    if (policy == nullptr || in_.pinned || held_by_loop(w.target)) return;
+    if (policy->ttft_p95_ms && w.latency.ttft_p95_ms > *policy->ttft_p95_ms) {
+      w.reasons |= bit(WhyNot::sla_ttft);
+    }
+    if (policy->total_p95_ms && w.latency.total_p95_ms > *policy->total_p95_ms) {
+      w.reasons |= bit(WhyNot::sla_total);
+    }
+    if (policy->max_cost && (!w.cost || *w.cost > *policy->max_cost)) {
+      w.reasons |= bit(WhyNot::max_cost);
+    }
+  }
+
+  // What stands against a target once `relaxed` is waived; a caller's own limit never is.
+  std::uint32_t remaining(const Weighed& w, std::uint32_t relaxed) const {
+    std::uint32_t reasons = w.reasons & ~relaxed;
+    if (w.over_caller_limit) reasons |= bit(WhyNot::max_cost);
+    return reasons;
+  }
+
+  double floor_value() const {
+    double floor = in_.policy != nullptr ? in_.policy->quality_floor : 0;
+    if (rules_.floor) floor = *rules_.floor;
+    if (in_.caller.quality) floor = *in_.caller.quality;
+    return std::max(floor, in_.caller.min_quality);
+  }
+
+  // Least P(ok) to be eligible; relative floors look at the best that nothing else excludes.
+  double least_p_ok(std::uint32_t relaxed) const {
+    if (in_.pinned || (relaxed & bit(WhyNot::quality_floor))) return 0;
+    if (in_.policy != nullptr && !in_.policy->floor_relative) return floor_value();
+    double best = 0;
+    for (const Weighed& w : weighed_) {
+      if (remaining(w, relaxed) == 0) best = std::max(best, w.p_ok);
+    }
+    return floor_value() * best;
+  }
+
+  bool below(const Weighed& w, double least) const {
+    constexpr double rounding = 1e-12;  // a floor of exactly the best must admit the best
+    return w.p_ok < least - rounding && !held_by_loop(w.target);
+  }
+
+  bool feasible(std::uint32_t relaxed) const {
+    const double least = least_p_ok(relaxed);
+    return std::any_of(weighed_.begin(), weighed_.end(), [&](const Weighed& w) {
+      return remaining(w, relaxed) == 0 && !below(w, least);
+    });
+  }
+
+  // Waives limits in the policy's order until something is eligible, then takes back those that
+  // made no difference: the answer names only what it cost the caller.
+  void relax() {
+    if (feasible(0) || in_.policy == nullptr || in_.policy->refuse_infeasible) return;
+    std::vector<Relax> waived;
+    std::uint32_t mask = 0;
+    for (const Relax limit : in_.policy->relax) {
+      waived.push_back(limit);
+      mask |= bit(limit);
+      if (feasible(mask)) break;
+    }
+    if (!feasible(mask)) return;
+    for (std::size_t i = 0; i < waived.size();) {
+      const std::uint32_t without = mask & ~bit(waived[i]);
+      if (!feasible(without)) {
+        ++i;
+        continue;
+      }
+      mask = without;
+      waived.erase(waived.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    decision_.relaxed = std::move(waived);
+    relaxed_ = mask;
+  }
+
+  void report_candidates() {
+    const double least = least_p_ok(relaxed_);
+    decision_.candidates.reserve(weighed_.size());
+    for (Weighed& w : weighed_) {
+      w.reasons = remaining(w, relaxed_);
+      if (below(w, least)) w.reasons |= bit(WhyNot::quality_floor);
+      Candidate candidate{.target = w.target};
+      candidate.reasons = w.reasons;
+      candidate.why_not = first_of(w.reasons);
+      constexpr std::uint32_t never = (1u << static_cast<unsigned>(WhyNot::context)) |
+                                      (1u << static_cast<unsigned>(WhyNot::capability)) |
+                                      (1u << static_cast<unsigned>(WhyNot::label)) |
+                                      (1u << static_cast<unsigned>(WhyNot::allow_list));
+      if ((w.reasons & never) == 0) {
+        candidate.p_ok = w.p_ok;
+        candidate.expected_cost = w.cost;
+        candidate.expected_ttft_ms = w.latency.ttft_ms;
+        candidate.expected_total_ms = w.latency.total_ms;
+      }
+      decision_.candidates.push_back(candidate);
+    }
+  }
+
+  // What would have served without routing, with a prompt cache as warm as the session's is.
+  void set_baseline() {
+    decision_.baseline = in_.pinned;
+    if (!in_.pinned && in_.policy != nullptr && !in_.policy->baseline.empty()) {
+      if (const Target* found = in_.catalog.find(in_.policy->baseline)) {
+        decision_.baseline = static_cast<std::size_t>(found - in_.catalog.targets.data());
+      }
+    }
+    if (!decision_.baseline) return;
+    decision_.baseline_cost =
+        expected_cost(in_, target(*decision_.baseline), in_.snapshot.session_cached_tokens);
+  }
+
+  void choose() {
+    const Pick choice = pick_target(in_, weighed_, decision_.relaxed);
+    if (!choice.target) return;
+    decision_.target = choice.target;
+    decision_.reason = choice.reason;
+    decision_.propensity = choice.propensity;
+    name_rule(choice);
+    decision_.plan = plan_of(in_, weighed_, *choice.target);
+    set_hedge();
+  }
+
+  void name_rule(const Pick& choice) {
+    if (in_.pinned) return;
+    if (rules_.prefer != nullptr && weighed_[*choice.target].preferred) {
+      decision_.rule = rules_.prefer->name;
+    } else if (narrowing_rule_ != nullptr) {
+      decision_.rule = narrowing_rule_->name;
+    }
+  }
+
+  void set_hedge() {
+    const bool planned = !decision_.plan.empty() && decision_.plan.back().on == PlanOn::hedge;
+    if (!planned) return;
+    decision_.hedge_after_ms = in_.policy->hedge_after_ttft_p95
+                                   ? weighed_[*decision_.target].latency.ttft_p95_ms
+                                   : in_.policy->hedge_after_ms;
+  }
+
+  const DecideInput& in_;
+  RuleEffects rules_;
+  std::vector<Weighed> weighed_;
+  Decision decision_;
+  std::uint32_t relaxed_ = 0;
+  const Rule* narrowing_rule_ = nullptr;
+};
+
+}  // namespace
+
+Decision decide(const DecideInput& input) { return Decider(input).run(); }
+
+}  // namespace jevons

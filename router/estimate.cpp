@@ -1,0 +1,134 @@
+#include "router/estimate.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace jevons {
+namespace {
+
+constexpr double difficulty_slope = 4.0;
+constexpr double ability_unknown = 0.5;
+
+double logit(double p) {
+  const double clamped = std::clamp(p, 0.001, 0.999);
+  return std::log(clamped / (1.0 - clamped));
+}
+
+double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+
+double ability_of(const Target& target, Task task) {
+  for (const std::string_view skill : {task_name(task), std::string_view("overall")}) {
+    for (const auto& [name, ability] : target.ability) {
+      if (name == skill) return ability;
+    }
+  }
+  return ability_unknown;
+}
+
+// Completion lengths are close to log-normal; their mean lies above the median.
+double mean_completion(const Classification& classification) {
+  const double p50 = std::max(1.0, static_cast<double>(classification.completion_tokens_p50));
+  const double p90 = std::max(p50, static_cast<double>(classification.completion_tokens_p90));
+  const double sigma = std::log(p90 / p50) / 1.2816;
+  return p50 * std::exp(sigma * sigma / 2.0);
+}
+
+// Hidden tokens before the answer, as a multiple of the visible ones.
+double reasoning_share(const ChatRequest& request, const Target& target) {
+  if (target.efforts.empty() && !has(target.can, Capability::thinking)) return 0;
+  const std::string& effort = request.reasoning_effort;
+  if (effort == "none") return 0;
+  if (effort == "minimal") return 0.2;
+  if (effort == "low") return 0.7;
+  if (effort == "medium") return 1.5;
+  if (effort == "high") return 3;
+  if (effort == "xhigh" || effort == "max") return 6;
+  const bool thinks = request.thinking.find("enabled") != std::string::npos ||
+                      request.thinking.find("adaptive") != std::string::npos;
+  return thinks ? 1.5 : 0;
+}
+
+TokenCount estimated(double count) {
+  return {.count = std::llround(std::clamp(count, 0.0, 1e15)), .source = Provenance::estimated};
+}
+
+}  // namespace
+
+double p_ok_of(const Target& target, const Classification& classification) {
+  const double difficulty = std::clamp(classification.difficulty, 0.0, 1.0);
+  return sigmoid(logit(ability_of(target, classification.task)) +
+                 difficulty_slope * (0.5 - difficulty));
+}
+
+std::string price_mode(const ChatRequest& request) {
+  for (const NamedJson& field : request.extra) {
+    if (field.name == "speed" && field.json == "\"fast\"") return "fast";
+  }
+  const std::string& tier = request.service_tier;
+  for (const std::string_view standard : {"", "auto", "default", "standard", "standard_only"}) {
+    if (tier == standard) return "";
+  }
+  return tier;
+}
+
+PriceQuery price_query(const Target& target, std::string mode, std::int64_t unix_s,
+                       std::int64_t total_input) {
+  PriceQuery query{.unix_s = unix_s, .mode = std::move(mode), .total_input = total_input};
+  const auto region = target.labels.find("region");
+  if (region != target.labels.end() && !region->second.empty()) query.region = region->second[0];
+  return query;
+}
+
+Usage expected_usage(const ChatRequest& request, const Classification& classification,
+                     const Target& target, std::int64_t cached_tokens) {
+  Usage usage;
+  const std::int64_t prompt = classification.prompt_tokens;
+  const std::int64_t cached = std::clamp<std::int64_t>(cached_tokens, 0, prompt);
+  usage[TokenClass::cache_read] = estimated(static_cast<double>(cached));
+  const TokenClass fresh =
+      classification.marks_cache ? TokenClass::cache_write_5m : TokenClass::input;
+  usage[fresh] = estimated(static_cast<double>(prompt - cached));
+  if (request.endpoint == Endpoint::embeddings) return usage;
+  const auto cap = static_cast<double>(output_cap(request, classification, target));
+  const auto choices = static_cast<double>(std::max<std::int64_t>(1, request.n));
+  const double visible = std::min(mean_completion(classification), cap);
+  const double hidden = std::min(visible * reasoning_share(request, target), cap - visible);
+  usage[TokenClass::output] = estimated(visible * choices);
+  usage[TokenClass::reasoning] = estimated(hidden * choices);
+  return usage;
+}
+
+Latency latency_of(const Target& target, const TargetState& state,
+                   const Classification& classification) {
+  Latency latency;
+  const double tpot = state.tpot_ms.value_or(target.tpot_ms);
+  latency.ttft_ms = state.ttft_ms_p50.value_or(state.ttft_ms_p95.value_or(target.ttft_ms));
+  latency.ttft_p95_ms = state.ttft_ms_p95.value_or(latency.ttft_ms);
+  latency.total_ms =
+      latency.ttft_ms + tpot * static_cast<double>(classification.completion_tokens_p50);
+  latency.total_p95_ms =
+      latency.ttft_p95_ms + tpot * static_cast<double>(classification.completion_tokens_p90);
+  return latency;
+}
+
+std::optional<Nanodollars> expected_cost(const DecideInput& input, const Target& target,
+                                         std::int64_t cached_tokens) {
+  if (target.local_cost_per_hour) {
+    const auto index = static_cast<std::size_t>(&target - input.catalog.targets.data());
+    const TargetState state =
+        index < input.snapshot.targets.size() ? input.snapshot.targets[index] : TargetState{};
+    const double busy_ms = latency_of(target, state, input.classification).total_ms;
+    return local_cost(*target.local_cost_per_hour, std::llround(busy_ms * 1000.0));
+  }
+  const Price* price = price_at(input.catalog, target.price_id, input.snapshot.now_unix_s);
+  if (price == nullptr) return std::nullopt;
+  const Usage usage = expected_usage(input.request, input.classification, target, cached_tokens);
+  const auto cost = cost_of(*price,
+                            price_query(target, price_mode(input.request),
+                                        input.snapshot.now_unix_s, usage.prompt_tokens()),
+                            usage);
+  if (!cost) return std::nullopt;
+  return cost->total;
+}
+
+}  // namespace jevons

@@ -1,0 +1,38 @@
+// What a target would do with a request: chance of a good answer, cost and latency.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "router/decision.h"
+
+namespace jevons {
+
+// Chance of a good answer (contract.md 3): sigmoid(logit(ability in the task, else overall) +
+// 4 (0.5 - difficulty)).
+double p_ok_of(const Target& target, const Classification& classification);
+
+// The price mode a request asks for: "" (standard), "batch", "flex", "priority", "fast", ...
+std::string price_mode(const ChatRequest& request);
+
+// The query that prices this target at a time.
+PriceQuery price_query(const Target& target, std::string mode, std::int64_t unix_s,
+                       std::int64_t total_input);
+
+// Tokens by class as expected: the cached share, what is written to the cache, the mean of the
+// predicted completion, and reasoning where the request asks for it.
+Usage expected_usage(const ChatRequest& request, const Classification& classification,
+                     const Target& target, std::int64_t cached_tokens);
+
+struct Latency {
+  double ttft_ms = 0, ttft_p95_ms = 0;
+  double total_ms = 0, total_p95_ms = 0;
+};
+Latency latency_of(const Target& target, const TargetState& state,
+                   const Classification& classification);
+
+// Empty: price unknown.
+std::optional<Nanodollars> expected_cost(const DecideInput& input, const Target& target,
+                                         std::int64_t cached_tokens);
+
+}  // namespace jevons

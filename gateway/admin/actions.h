@@ -1,0 +1,37 @@
+// What each admin route does. Blocking: called on the admin's own thread.
+#pragma once
+
+#include <string>
+
+#include "gateway/http/server.h"
+#include "gateway/reload.h"
+#include "gateway/services.h"
+
+namespace jevons {
+
+struct AdminContext {
+  Services& services;
+  Reloader& reloader;
+};
+
+struct AdminAnswer {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+AdminAnswer admin_livez(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_readyz(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_metrics(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_spend(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_targets(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_budgets(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_audit(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_keys(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_create_key(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_revoke_key(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_rotate_key(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_ledger(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_reload(AdminContext& context, const HttpRequest& http);
+
+}  // namespace jevons

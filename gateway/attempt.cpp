@@ -1,0 +1,411 @@
+#include "gateway/attempt.h"
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+
+#include "gateway/durable.h"
+#include "gateway/http_error.h"
+
+namespace jevons {
+namespace {
+
+namespace asio = boost::asio;
+
+// How long a finished stream may keep its usage to itself (contract.md 7).
+constexpr std::int64_t usage_wait_ms = 2'000;
+
+// The client would see something of it.
+bool is_visible(const StreamEvent& event) {
+  return event.kind != StreamEvent::Kind::start && event.kind != StreamEvent::Kind::usage;
+}
+
+Outcome outcome_of(const Error& error) {
+  switch (error.fault()) {
+    case Fault::deadline_exceeded: return Outcome::timeout;
+    case Fault::cancelled: return Outcome::cancelled;
+    case Fault::budget_exceeded:
+    case Fault::budget_busy: return Outcome::budget;
+    case Fault::upstream_rejected:
+    case Fault::unsupported_parameter:
+    case Fault::invalid_value: return Outcome::client_error;
+    case Fault::upstream_error:
+    case Fault::upstream_auth:
+    case Fault::upstream_overloaded:
+    case Fault::upstream_protocol_error: return Outcome::upstream_error;
+    default: return Outcome::gateway_error;
+  }
+}
+
+// The target itself is fine: the breaker must not count these.
+bool target_healthy(const Error& error) {
+  return error.fault() == Fault::upstream_rejected || error.fault() == Fault::invalid_value ||
+         error.fault() == Fault::unsupported_parameter;
+}
+
+}  // namespace
+
+Attempt::Attempt(Exchange& exchange, std::size_t target, PlanOn on, int number)
+    : x_(exchange),
+      target_(target),
+      on_(on),
+      number_(number),
+      catalog_target_(exchange.target(target)) {
+  started_ms_ = now_ms();
+}
+
+Attempt::~Attempt() {
+  x_.on_gone = nullptr;
+  if (!begun_ || settled_) return;
+  Error error(Fault::cancelled, Origin::gateway, "superseded");
+  error.with_maybe_billed(sent_);
+  settle(&error, false);
+}
+
+asio::awaitable<Result<void>> Attempt::open() {
+  begun_ = x_.services.targets.begin(catalog_target_.name, now_ms());
+  if (!begun_) {
+    Error refused(Fault::no_target_available,
+                  "target '" + catalog_target_.name + "' is resting after failures");
+    refused.with_retry(true);
+    co_return refused;
+  }
+  // With a drain policy the upstream is read to its end, so that its true usage is billed.
+  const ProviderConfig* provider = x_.config->provider(catalog_target_.provider);
+  if (!provider || provider->on_disconnect == OnDisconnect::cancel)
+    x_.on_gone = [this] { cancel(EndedBy::client); };
+  Result<void> called = co_await call();
+  if (called.has_error() && !settled_) {
+    const Error error = called.error();
+    settle(&error, false);
+  }
+  co_return called;
+}
+
+asio::awaitable<Result<void>> Attempt::call() {
+  Result<Hold> hold = co_await hold_budget(x_, catalog_target_);
+  if (hold.has_error()) co_return hold.error();
+  hold_ = std::move(*hold);
+  capped_by_budget_ = hold_.capped;
+  std::shared_ptr<Upstream> upstream =
+      x_.worker.upstream(x_.config, catalog_target_.provider);
+  if (!upstream)
+    co_return Error(Fault::internal, "provider '" + catalog_target_.provider + "' has no upstream");
+  const std::int64_t before_us = x_.services.clock.steady_us();
+  AttemptIntent row = intent();
+  Result<void> durable = co_await durable_intent(x_.services.ledger, std::move(row));
+  if (durable.has_error()) co_return durable.error();
+  intended_ = true;
+  if (cancelled_)
+    co_return Error(Fault::cancelled, Origin::client, "the client went away before the call");
+  UpstreamCall wire;
+  wire.request = &x_.request;
+  wire.target = &catalog_target_;
+  wire.encode = encode_options();
+  wire.total_timeout_ms = std::max<std::int64_t>(x_.deadline_ms - now_ms(), 1);
+  sent_ = true;
+  Result<UpstreamAnswer> answer = co_await upstream->open(wire, cancel_);
+  x_.upstream_us += x_.services.clock.steady_us() - before_us;
+  if (answer.has_error()) {
+    sent_ = answer.error().maybe_billed();
+    co_return answer.error();
+  }
+  answer_ = std::move(*answer);
+  if (answer_.whole) {
+    first_ms_ = now_ms();
+    observe(*answer_.whole);
+    co_return Result<void>();
+  }
+  co_return co_await first_events();
+}
+
+asio::awaitable<Result<void>> Attempt::first_events() {
+  const std::int64_t before_us = x_.services.clock.steady_us();
+  Result<void> result;
+  while (true) {
+    const std::size_t seen = events_.size();
+    Result<bool> more = co_await answer_.stream->next(events_);
+    if (more.has_error()) {
+      result = more.error();
+      break;
+    }
+    observe(std::vector<StreamEvent>(events_.begin() + static_cast<std::ptrdiff_t>(seen),
+                                     events_.end()));
+    finished_ = finished_ || !*more;
+    const auto failed = std::find_if(events_.begin(), events_.end(), [](const StreamEvent& e) {
+      return e.kind == StreamEvent::Kind::error;
+    });
+    if (failed != events_.end()) {
+      Error error(Fault::upstream_error, Origin::upstream, failed->error_message);
+      error.with_retry(true);
+      result = error;
+      break;
+    }
+    if (finished_ || std::any_of(events_.begin(), events_.end(), is_visible)) break;
+  }
+  x_.upstream_us += x_.services.clock.steady_us() - before_us;
+  co_return result;
+}
+
+void Attempt::observe(const std::vector<StreamEvent>& events) {
+  for (const StreamEvent& event : events) {
+    if (first_ms_ < 0 && is_visible(event) && event.kind != StreamEvent::Kind::error)
+      first_ms_ = now_ms();
+    if (!event.upstream_id.empty()) upstream_id_ = event.upstream_id;
+    if (!event.service_tier.empty()) served_tier_ = event.service_tier;
+    switch (event.kind) {
+      case StreamEvent::Kind::text:
+      case StreamEvent::Kind::refusal:
+      case StreamEvent::Kind::tool_call_arguments:
+        output_bytes_ += static_cast<std::int64_t>(event.text.size());
+        break;
+      case StreamEvent::Kind::tool_call_start:
+        output_bytes_ +=
+            static_cast<std::int64_t>(event.tool.name.size() + event.tool.arguments.size());
+        break;
+      case StreamEvent::Kind::reasoning:
+        reasoning_bytes_ += static_cast<std::int64_t>(event.text.size());
+        break;
+      case StreamEvent::Kind::finish:
+        finish_ = event.finish;
+        finish_seen_ = true;
+        break;
+      case StreamEvent::Kind::usage: claimed_ = *event.usage; break;
+      default: break;
+    }
+  }
+}
+
+void Attempt::observe(const ChatResponse& response) {
+  finished_ = true;
+  claimed_ = response.usage;
+  served_tier_ = response.service_tier;
+  upstream_id_ = response.upstream_id;
+  for (const Choice& choice : response.choices) {
+    finish_ = choice.finish;
+    output_bytes_ += static_cast<std::int64_t>(choice.content.size() + choice.refusal.size());
+    reasoning_bytes_ += static_cast<std::int64_t>(choice.reasoning.size());
+    for (const ToolCall& call : choice.tool_calls)
+      output_bytes_ += static_cast<std::int64_t>(call.name.size() + call.arguments.size());
+  }
+}
+
+void Attempt::discard() {
+  if (settled_) return;
+  settle(nullptr, false);
+}
+
+void Attempt::cancel(EndedBy by) {
+  cancelled_ = true;
+  cancelled_by_ = by;
+  cancel_.cancel();
+}
+
+asio::awaitable<Result<void>> Attempt::deliver() {
+  x_.served_by = target_;
+  if (answer_.whole) co_return co_await deliver_whole();
+  co_return co_await deliver_stream();
+}
+
+asio::awaitable<Result<void>> Attempt::deliver_whole() {
+  settle(nullptr, true);
+  ChatResponse& response = *answer_.whole;
+  response.usage = final_usage_;
+  std::string body = dialect_of(x_.endpoint)->write(x_.request, response, meta());
+  std::vector<Header> headers = decision_headers(x_, true);
+  for (const std::string& name : answer_.dropped_params) {
+    if (headers.empty() || headers.back().name != "x-jevons-dropped-params")
+      headers.push_back(Header{"x-jevons-dropped-params", name});
+    else
+      headers.back().value += ", " + name;
+  }
+  if (capped_by_budget_ && finish_ == FinishReason::length)
+    headers.push_back(Header{"x-jevons-ended", "budget"});
+  headers.push_back(Header{"content-type", "application/json"});
+  x_.committed = true;
+  x_.status = 200;
+  const bool sent = co_await x_.responder.send(200, std::move(headers), std::move(body));
+  if (!sent) x_.client_gone = true;
+  co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> Attempt::deliver_stream() {
+  x_.committed = true;
+  x_.status = 200;
+  std::vector<Header> headers = decision_headers(x_, false);
+  headers.push_back(Header{"content-type", "text/event-stream; charset=utf-8"});
+  headers.push_back(Header{"cache-control", "no-cache"});
+  headers.push_back(Header{"x-accel-buffering", "no"});
+  const bool begun = co_await x_.responder.begin_stream(200, std::move(headers));
+  if (!begun) x_.client_gone = true;
+  const std::unique_ptr<StreamWriter> writer =
+      dialect_of(x_.endpoint)->open_stream(x_.request, meta());
+  Result<void> relayed = co_await relay(*writer);
+  std::string out;
+  if (relayed.has_error()) {
+    const Error error = relayed.error();
+    settle(&error, true);
+    writer->fail(error, out);
+    x_.stream_broken = true;
+  } else {
+    settle(nullptr, true);
+    writer->close(stream_end(), out);
+  }
+  if (!x_.client_gone) {
+    co_await flush(out);
+    co_await x_.responder.end_stream(!x_.stream_broken);
+  }
+  co_return relayed;
+}
+
+asio::awaitable<bool> Attempt::flush(std::string& out) {
+  if (out.empty() || x_.client_gone) co_return !x_.client_gone;
+  std::string bytes;
+  bytes.swap(out);
+  const bool written = co_await x_.responder.write(std::move(bytes));
+  if (!written) x_.client_gone = true;
+  co_return written;
+}
+
+// Relays until the upstream's end. With a drain policy it goes on reading after the client went
+// away, so that the true usage is billed.
+asio::awaitable<Result<void>> Attempt::relay(StreamWriter& writer) {
+  std::string out;
+  // A finished answer waits for its usage at most this long.
+  asio::steady_timer usage_timer(co_await asio::this_coro::executor);
+  bool timed_out = false;
+  while (true) {
+    for (const StreamEvent& event : events_)
+      if (event.kind == StreamEvent::Kind::error) {
+        Error error(Fault::upstream_error, Origin::upstream, event.error_message);
+        error.with_maybe_billed(true);
+        co_return error;
+      }
+    writer.write(events_, out);
+    events_.clear();
+    co_await flush(out);
+    if (x_.client_gone && cancelled_)
+      co_return Error(Fault::cancelled, Origin::client, "the client went away");
+    if (finished_) co_return Result<void>();
+    if (finish_seen_ && !timed_out) {
+      timed_out = true;
+      usage_timer.expires_after(std::chrono::milliseconds(usage_wait_ms));
+      const auto abort = [this](boost::system::error_code error) {
+        if (!error) cancel_.cancel();
+      };
+      usage_timer.async_wait(abort);
+    }
+    const std::int64_t before_us = x_.services.clock.steady_us();
+    Result<bool> more = co_await answer_.stream->next(events_);
+    x_.upstream_us += x_.services.clock.steady_us() - before_us;
+    if (more.has_error()) {
+      // The answer was complete but for its usage: what we counted is billed.
+      if (finish_seen_ && !cancelled_) co_return Result<void>();
+      co_return more.error();
+    }
+    observe(events_);
+    finished_ = !*more;
+  }
+}
+
+AttemptFacts Attempt::facts() const {
+  AttemptFacts facts;
+  facts.catalog = &x_.config->catalog;
+  facts.target = &catalog_target_;
+  if (x_.decision.baseline) facts.baseline = &x_.target(*x_.decision.baseline);
+  facts.classification = &x_.classification;
+  facts.intent_unix_s = x_.started_unix_s();
+  facts.output_cap = hold_.output_cap;
+  facts.claimed = claimed_;
+  facts.output_bytes = output_bytes_;
+  facts.reasoning_bytes = reasoning_bytes_;
+  facts.complete = finished_ || finish_seen_;
+  facts.served_tier = served_tier_;
+  if (first_ms_ >= 0) facts.engine_microseconds = (now_ms() - started_ms_) * 1'000;
+  return facts;
+}
+
+void Attempt::settle(const Error* error, bool delivered) {
+  settled_ = true;
+  AttemptSettlement row;
+  row.request = x_.id;
+  row.attempt = number_;
+  const bool superseded = !error && !delivered;
+  row.outcome = error ? outcome_of(*error) : superseded ? Outcome::superseded : Outcome::ok;
+  if (error && error->fault() == Fault::cancelled && cancelled_by_ != EndedBy::client)
+    row.outcome = Outcome::superseded;
+  if (error && delivered && error->fault() != Fault::cancelled) row.outcome = Outcome::cut;
+  if (error) row.error_code = std::string(fault_code(error->fault()));
+  row.status = error ? error->upstream_status() : 200;
+  row.ended_by = cancelled_ ? cancelled_by_ : EndedBy::upstream;
+  if (!error && capped_by_budget_ && finish_ == FinishReason::length)
+    row.ended_by = EndedBy::budget;
+  row.delivered = delivered;
+  row.duration_ms = now_ms() - started_ms_;
+  row.ttft_ms = first_ms_ < 0 ? -1 : first_ms_ - started_ms_;
+  row.upstream_id = upstream_id_;
+  // What an upstream refused or never saw is not billed; all else is, if only as an estimate.
+  const bool billed = !error || delivered || error->maybe_billed() || first_ms_ >= 0 || claimed_;
+  row.state = billed ? AttemptState::settled : AttemptState::voided;
+  if (billed) {
+    const AttemptFacts known = facts();
+    final_usage_ = settled_usage(known);
+    final_cost_ = attempt_cost(known, final_usage_);
+    row.usage = final_usage_;
+    row.price_id = final_cost_.price_id;
+    row.mode = final_cost_.mode;
+    if (final_cost_.cost) row.cost = final_cost_.cost->total;
+    if (delivered) row.baseline = final_cost_.baseline;
+  } else {
+    row.cost = Nanodollars{0};
+  }
+  tell_target_book(error);
+  write_settlement(std::move(row), final_cost_.cost);
+}
+
+void Attempt::write_settlement(AttemptSettlement row, const std::optional<CostBreakdown>& cost) {
+  hold_.settle(row.cost);
+  if (row.cost)
+    x_.cost += *row.cost;
+  else
+    x_.unpriced = true;
+  x_.baseline += row.baseline;
+  FinishedAttempt sample;
+  sample.policy = x_.policy_name();
+  sample.target = catalog_target_.name;
+  sample.provider = catalog_target_.provider;
+  sample.model = catalog_target_.reported_model();
+  sample.outcome = row.outcome;
+  sample.usage = row.state == AttemptState::settled ? &row.usage : nullptr;
+  sample.cost = row.state == AttemptState::voided ? std::optional(CostBreakdown{}) : cost;
+  sample.baseline = row.baseline;
+  sample.ttft_ms = row.ttft_ms;
+  sample.duration_ms = row.duration_ms;
+  sample.delivered = row.delivered;
+  x_.services.metrics.finished(sample);
+  const std::int64_t tokens = row.usage.prompt_tokens() + row.usage.completion_tokens();
+  x_.used_tokens += tokens;
+  if (row.delivered) x_.session_tokens = tokens;
+  if (!row.usage.suspicion.empty())
+    x_.services.metrics.usage_suspicious(TargetId{
+        catalog_target_.name, catalog_target_.provider, catalog_target_.reported_model()});
+  if (intended_) x_.services.ledger.settle(std::move(row), {});
+}
+
+void Attempt::tell_target_book(const Error* error) {
+  TargetBook::Sample sample;
+  sample.ok = !error || target_healthy(*error);
+  sample.counts = intended_ && !(error && error->fault() == Fault::cancelled);
+  if (sample.ok && first_ms_ >= 0) {
+    sample.ttft_ms = static_cast<double>(first_ms_ - started_ms_);
+    const std::int64_t completion = final_usage_.completion_tokens();
+    if (completion > 1 && answer_.stream)
+      sample.tpot_ms = static_cast<double>(now_ms() - first_ms_) / static_cast<double>(completion);
+  }
+  x_.services.targets.end(catalog_target_.name, sample, now_ms());
+}
+
+std::int64_t Attempt::now_ms() const { return x_.services.clock.steady_ms(); }
+
+}  // namespace jevons

@@ -1,0 +1,18 @@
+// The life of a model request, top to bottom.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include "gateway/http/server.h"
+#include "gateway/services.h"
+#include "router/chat.h"
+
+namespace jevons {
+
+// chat, completions, embeddings.
+boost::asio::awaitable<void> handle_chat(Worker& worker, HttpRequest& http, Responder& responder,
+                                         Endpoint endpoint);
+// The dry run: decides as handle_chat would, calls nobody and writes no row.
+boost::asio::awaitable<void> handle_route(Worker& worker, HttpRequest& http, Responder& responder);
+
+}  // namespace jevons

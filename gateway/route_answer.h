@@ -1,0 +1,14 @@
+// The JSON of POST /v1/route (contract.md 6), also what `jevons explain` reads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "router/decision.h"
+
+namespace jevons {
+
+std::string route_answer(const Decision& decision, const Classification& classification,
+                         const Catalog& catalog, std::int64_t decide_us);
+
+}  // namespace jevons

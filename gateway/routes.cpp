@@ -1,0 +1,201 @@
+#include "gateway/routes.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "gateway/dialects/openai_models.h"
+#include "gateway/durable.h"
+#include "gateway/exchange.h"
+#include "gateway/finish.h"
+#include "gateway/handle_chat.h"
+#include "gateway/http_error.h"
+#include "providers/json.h"
+
+namespace jevons {
+namespace {
+
+namespace asio = boost::asio;
+
+struct Route {
+  std::string_view path;  // without /v1
+  std::string_view method;
+  Endpoint endpoint;
+};
+constexpr std::array<Route, 6> routes{{{"/chat/completions", "POST", Endpoint::chat},
+                                       {"/completions", "POST", Endpoint::completions},
+                                       {"/embeddings", "POST", Endpoint::embeddings},
+                                       {"/route", "POST", Endpoint::route},
+                                       {"/feedback", "POST", Endpoint::feedback},
+                                       {"/models", "GET", Endpoint::models}}};
+
+Dialect dialect_of_client(const HttpRequest& http) {
+  return http.header("anthropic-version").empty() ? Dialect::openai : Dialect::anthropic;
+}
+
+std::string_view without_version(std::string_view path) {
+  if (path == "/v1") return "/";
+  if (path.starts_with("/v1/")) path.remove_prefix(3);
+  return path;
+}
+
+// Every name a client may ask for: targets and aliases that its key may use, and the exact names
+// that its policies serve.
+std::vector<ListedModel> listed_models(const Exchange& x) {
+  std::vector<ListedModel> models;
+  std::set<std::string> seen;
+  const auto add = [&](const std::string& id, const std::string& owner, const Target* target) {
+    if (!seen.insert(id).second) return;
+    ListedModel model;
+    model.id = id;
+    model.owned_by = owner;
+    if (target) {
+      model.context = target->context;
+      model.max_output = target->max_output;
+    }
+    models.push_back(std::move(model));
+  };
+  for (const Policy& policy : x.config->policies) {
+    if (!key_allows_policy(*x.key, policy.name, x.config->default_policy)) continue;
+    for (const std::string& name : policy.serves)
+      if (name.find('*') == std::string::npos) add(name, "jevons", nullptr);
+  }
+  for (const Target& target : x.config->catalog.targets) {
+    if (!key_allows_target(*x.key, target.name)) continue;
+    add(target.name, target.provider, &target);
+    for (const std::string& alias : target.aliases) add(alias, target.provider, &target);
+  }
+  return models;
+}
+
+asio::awaitable<void> send_json(Exchange& x, std::string body) {
+  std::vector<Header> headers = x.answer_headers;
+  headers.push_back(Header{"content-type", "application/json"});
+  x.status = 200;
+  co_await x.responder.send(200, std::move(headers), std::move(body));
+}
+
+asio::awaitable<Result<void>> serve_models(Exchange& x, std::string_view id) {
+  Result<void> known = identify(x);
+  if (known.has_error()) co_return known.error();
+  const std::vector<ListedModel> models = listed_models(x);
+  const Dialect dialect = dialect_of_client(x.http);
+  if (id.empty()) {
+    co_await send_json(x, write_model_list(models, dialect));
+    co_return Result<void>();
+  }
+  const auto found =
+      std::find_if(models.begin(), models.end(), [&](const auto& model) { return model.id == id; });
+  if (found == models.end()) {
+    Error error(Fault::model_not_found, Origin::client,
+                "model '" + std::string(id) + "' does not exist here; GET /v1/models lists them");
+    error.with_param("model");
+    co_return error;
+  }
+  co_await send_json(x, write_model(*found, dialect));
+  co_return Result<void>();
+}
+
+Error bad_field(std::string_view name, std::string_view expected) {
+  Error error(Fault::invalid_value, Origin::client,
+              "'" + std::string(name) + "' must be " + std::string(expected));
+  error.with_param(std::string(name));
+  return error;
+}
+
+Result<Feedback> read_feedback(const Exchange& x) {
+  JsonDocument document;
+  Result<JsonView> root = document.parse(x.http.body);
+  if (root.has_error()) return root.error();
+  Feedback feedback;
+  feedback.key = x.caller.key_name;
+  feedback.time_unix_ns = x.started_unix_ns;
+  const std::string_view id = (*root)["request_id"].text();
+  const auto request = request_id_of(id);
+  if (id.empty()) return bad_field("request_id", "the x-request-id of an earlier answer");
+  if (!request)
+    return Error(Fault::not_found, Origin::client, "no request '" + std::string(id) + "' is known");
+  feedback.request = *request;
+  const auto score = (*root)["score"].number();
+  if (!score || !(*score >= 0 && *score <= 1)) return bad_field("score", "a number from 0 to 1");
+  feedback.score = *score;
+  feedback.source = std::string((*root)["source"].text());
+  if (feedback.source.empty() || feedback.source.size() > 64)
+    return bad_field("source", "a string of 1 to 64 characters");
+  const JsonView label = (*root)["label"];
+  if (label.present() && !label.is_string()) return bad_field("label", "a string");
+  feedback.label = std::string(label.text());
+  return feedback;
+}
+
+asio::awaitable<Result<void>> serve_feedback(Exchange& x) {
+  Result<void> known = identify(x);
+  if (known.has_error()) co_return known.error();
+  Result<Feedback> feedback = read_feedback(x);
+  if (feedback.has_error()) co_return feedback.error();
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  json.key("request_id").string(request_id_text(feedback->request));
+  json.key("accepted").boolean(true);
+  json.end_object();
+  Feedback row = std::move(*feedback);
+  Result<void> stored = co_await durable_feedback(x.services.ledger, std::move(row));
+  if (stored.has_error()) co_return stored.error();
+  co_await send_json(x, std::move(body));
+  co_return Result<void>();
+}
+
+asio::awaitable<void> serve_small(Worker& worker, HttpRequest& http, Responder& responder,
+                                  Endpoint endpoint, std::string_view rest) {
+  Exchange x(worker, http, responder, endpoint);
+  x.request.dialect = dialect_of_client(http);
+  Result<void> served = endpoint == Endpoint::models ? co_await serve_models(x, rest)
+                                                     : co_await serve_feedback(x);
+  if (served.has_error()) {
+    const Error error = served.error();
+    co_await refuse(x, error);
+  }
+  finish(x, served);
+}
+
+asio::awaitable<void> not_served(Worker& worker, HttpRequest& http, Responder& responder,
+                                 Error error, std::string_view allow) {
+  Exchange x(worker, http, responder, Endpoint::chat);
+  x.request.dialect = dialect_of_client(http);
+  if (!allow.empty()) x.answer_headers.push_back(Header{"allow", std::string(allow)});
+  co_await refuse(x, error);
+}
+
+}  // namespace
+
+asio::awaitable<void> route_data_request(Worker& worker, HttpRequest& http, Responder& responder) {
+  const std::string path(without_version(http.path));
+  std::string rest;
+  for (const Route& route : routes) {
+    const bool single_model =
+        route.endpoint == Endpoint::models && path.starts_with("/models/") && path.size() > 8;
+    if (path != route.path && !single_model) continue;
+    if (http.method != route.method && !(route.method == "GET" && http.method == "HEAD")) {
+      Error error(Fault::method_not_allowed, Origin::client,
+                  std::string(route.path) + " takes " + std::string(route.method));
+      co_await not_served(worker, http, responder, std::move(error), route.method);
+      co_return;
+    }
+    if (single_model) rest = path.substr(8);
+    if (route.endpoint == Endpoint::route) {
+      co_await handle_route(worker, http, responder);
+    } else if (route.endpoint == Endpoint::models || route.endpoint == Endpoint::feedback) {
+      co_await serve_small(worker, http, responder, route.endpoint, rest);
+    } else {
+      co_await handle_chat(worker, http, responder, route.endpoint);
+    }
+    co_return;
+  }
+  Error error(Fault::not_found, Origin::client,
+              "no such path: " + path.substr(0, 200) +
+                  "; try /v1/chat/completions, /v1/embeddings or /v1/models");
+  co_await not_served(worker, http, responder, std::move(error), {});
+}
+
+}  // namespace jevons

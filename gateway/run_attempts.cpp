@@ -1,0 +1,82 @@
+#include "gateway/run_attempts.h"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+
+#include "gateway/attempt.h"
+#include "gateway/race.h"
+#include "gateway/weak_answer.h"
+
+namespace jevons {
+namespace {
+
+namespace asio = boost::asio;
+
+asio::awaitable<void> pause(std::int64_t ms) {
+  if (ms <= 0) co_return;
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  timer.expires_after(std::chrono::milliseconds(ms));
+  boost::system::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+PlanLimits limits_of(const Exchange& x) {
+  PlanLimits limits;
+  if (const Policy* policy = x.decision.policy) {
+    limits.attempts_max = policy->fallback_attempts;
+    limits.escalations_max = policy->escalate_max;
+    limits.hedging_allowed = x.services.hedges.allowed(policy->hedge_at_most);
+  }
+  limits.retries_allowed = x.services.retries.allowed();
+  return limits;
+}
+
+// A weak answer may be replaced before the commit, if the policy says so and a step is left.
+bool is_weak(const Exchange& x, const Attempt& attempt) {
+  const Policy* policy = x.decision.policy;
+  if (!policy || policy->escalate_on.empty() || !attempt.whole()) return false;
+  return weak_answer(*policy, x.request, *attempt.whole()).has_value();
+}
+
+void note_fallback(Exchange& x, std::size_t from, const Step& next, const Error& error) {
+  x.services.retries.spent();
+  x.services.metrics.fell_back(x.target(from).name, x.target(next.target).name,
+                               fault_code(error.fault()));
+}
+
+}  // namespace
+
+asio::awaitable<Result<void>> run_attempts(Exchange& x) {
+  AttemptPlan plan(x.decision, limits_of(x), x.deadline_ms, x.services.clock.random());
+  x.services.retries.started();
+  x.services.hedges.started();
+  Step step = plan.begin(x.services.clock.steady_ms());
+  std::unique_ptr<Attempt> held;  // a weak answer, kept until a better one is there
+  while (step.kind == Step::Kind::send) {
+    co_await pause(step.wait_ms);
+    if (x.client_gone) co_return Error(Fault::cancelled, Origin::client, "the client went away");
+    auto attempt = std::make_unique<Attempt>(x, step.target, step.on, ++x.attempts);
+    Result<void> opened = co_await open_with_hedge(x, plan, attempt);
+    AttemptResult result;
+    result.target = attempt->target_index();
+    if (opened.has_error()) result.error = opened.error();
+    result.weak = !result.error && is_weak(x, *attempt);
+    const Step next = plan.after(result, x.services.clock.steady_ms());
+    if (next.kind == Step::Kind::deliver) co_return co_await attempt->deliver();
+    if (result.weak) {
+      if (next.kind != Step::Kind::send) co_return co_await attempt->deliver();
+      if (held) held->discard();
+      held = std::move(attempt);
+    } else if (next.kind == Step::Kind::send) {
+      note_fallback(x, result.target, next, *result.error);
+    }
+    step = next;
+  }
+  // A weak answer that could not be bettered is still an answer.
+  if (held) co_return co_await held->deliver();
+  co_return plan.failure();
+}
+
+}  // namespace jevons

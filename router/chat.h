@@ -105,6 +105,7 @@ struct ChatRequest {
   std::string requested_model;
   std::vector<Message> messages;
   std::vector<Tool> tools;
+  bool legacy_functions = false;  // asked with `functions`: the answer says function_call
   ToolChoice tool_choice;
   std::optional<bool> parallel_tool_calls;
   ResponseFormat response_format;

@@ -68,6 +68,9 @@ struct InboundDialect {
 // reads as chat.
 const InboundDialect* dialect_of(Endpoint endpoint);
 
+// Fills text_bytes and image_count from the messages, tools, schema and inputs.
+void count_request(ChatRequest& request);
+
 // A comment that keeps proxies and clients from timing out. Not ": ping": some clients take that
 // as the end (wire.md 1.9).
 inline constexpr std::string_view stream_keep_alive = ": keep-alive\n\n";

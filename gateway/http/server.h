@@ -11,24 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/http/request.h"
 #include "providers/provider_config.h"
 #include "router/error.h"
 
 namespace jevons {
-
-// A parsed, strictly framed request. Header names are lower-case; duplicates stay in order.
-struct HttpRequest {
-  std::string method;
-  std::string path;   // decoded target without query, always begins with '/'
-  std::string query;  // after '?', raw
-  std::vector<Header> headers;
-  std::string body;
-  std::string peer_address;
-  bool peer_is_loopback = false;
-  bool tls = false;
-  // First value of a header, empty if absent.
-  std::string_view header(std::string_view lower_case_name) const;
-};
 
 // How one request is answered: either send() once, or begin_stream(), write() any number of times
 // and end_stream(). All return false once the client is gone or the write stalled (30 s).
@@ -52,21 +39,6 @@ using HttpHandler =
     std::function<boost::asio::awaitable<void>(HttpRequest& request, Responder& responder)>;
 // The server's own refusals (framing, limits, overload) in the wire form of the surface.
 using RefusalWriter = std::function<std::string(const Error& error)>;  // body, application/json
-
-struct HttpLimits {  // reliability.md 5, rules 9 and 12
-  std::int64_t header_bytes_max = 16'384;
-  std::int64_t fields_max = 100;
-  std::int64_t target_bytes_max = 8'192;
-  std::int64_t body_bytes_max = 8'388'608;
-  std::int64_t handshake_ms = 5'000;
-  std::int64_t header_ms = 10'000;
-  std::int64_t body_ms = 60'000;
-  std::int64_t stalled_write_ms = 30'000;
-  std::int64_t keep_alive_ms = 60'000;
-  std::int64_t keep_alive_requests = 100'000;
-  std::int64_t connections_max = 0;   // 0: 40 % of the fd limit
-  std::int64_t body_memory_max = 536'870'912;  // request bodies held at once, all connections
-};
 
 struct TlsFiles {
   std::string certificate, key;

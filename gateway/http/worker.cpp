@@ -1,0 +1,106 @@
+#include "gateway/http/worker.h"
+
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <utility>
+
+#include "gateway/http/session.h"
+
+namespace jevons {
+
+TlsContext HttpShared::tls() const {
+  const std::scoped_lock lock(mutex_);
+  return tls_;
+}
+
+void HttpShared::set_tls(TlsContext context) {
+  const std::scoped_lock lock(mutex_);
+  tls_ = std::move(context);
+}
+
+void HttpShared::on_drained(std::function<void()> drained) {
+  {
+    const std::scoped_lock lock(mutex_);
+    drained_ = std::move(drained);
+  }
+  if (connections == 0) report_drained();
+}
+
+void HttpShared::connection_closed() {
+  if (--connections == 0 && draining) report_drained();
+}
+
+void HttpShared::report_drained() {
+  std::function<void()> drained;
+  {
+    const std::scoped_lock lock(mutex_);
+    drained = std::exchange(drained_, nullptr);
+  }
+  if (drained) drained();
+}
+
+struct HttpWorker::Sessions {
+  boost::intrusive::list<HttpSession, boost::intrusive::constant_time_size<false>> list;
+};
+
+namespace {
+constexpr std::size_t scratch_bytes = 65'536;
+}
+
+HttpWorker::HttpWorker(boost::asio::io_context& context, HttpHandler answer,
+                       std::shared_ptr<HttpShared> common)
+    : io(context),
+      handler(std::move(answer)),
+      shared(std::move(common)),
+      scratch(scratch_bytes),
+      sessions_(std::make_unique<Sessions>()) {}
+
+HttpWorker::~HttpWorker() = default;
+
+void HttpWorker::adopt(int socket, std::string peer_address, bool peer_is_loopback) {
+  const std::int64_t allowed = shared->limits.connections_max;
+  const std::int64_t open = shared->connections;
+  if (open * 100 >= allowed * 95) drop_one_idle();
+  auto session = std::make_shared<HttpSession>(shared_from_this(), socket, std::move(peer_address),
+                                               peer_is_loopback);
+  sessions_->list.push_back(*session);
+  if (shared->connections > allowed) return session->shed();
+  session->start();
+}
+
+void HttpWorker::drop_one_idle() {
+  for (HttpSession& session : sessions_->list) {
+    if (session.idle()) return session.close();
+  }
+}
+
+// Closing may end a session, so the list is walked over a copy that keeps them alive.
+void HttpWorker::drain() {
+  std::vector<std::shared_ptr<HttpSession>> sessions;
+  for (HttpSession& session : sessions_->list) sessions.push_back(session.shared_from_this());
+  for (const auto& session : sessions) session->drain();
+}
+
+void HttpWorker::close_all() {
+  std::vector<std::shared_ptr<HttpSession>> sessions;
+  for (HttpSession& session : sessions_->list) sessions.push_back(session.shared_from_this());
+  for (const auto& session : sessions) session->close();
+}
+
+void HttpWorker::move_to_back(HttpSession& session) {
+  sessions_->list.splice(sessions_->list.end(), sessions_->list,
+                         sessions_->list.iterator_to(session));
+}
+
+const std::string& HttpWorker::date() {
+  using namespace std::chrono;
+  const std::int64_t second =
+      duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+  if (second != date_second_) {
+    date_second_ = second;
+    date_ = http_date(second);
+  }
+  return date_;
+}
+
+}  // namespace jevons

@@ -1,0 +1,87 @@
+// What the sessions of one I/O thread share, and what all threads share.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "gateway/http/server.h"
+#include "gateway/http/tls.h"
+
+namespace jevons {
+
+// One per server; every member is thread-safe.
+struct HttpShared {
+  HttpShared(const HttpLimits& configured, RefusalWriter writer)
+      : limits(configured), refusal(std::move(writer)) {}
+
+  const HttpLimits limits;
+  const RefusalWriter refusal;
+  std::atomic<std::int64_t> connections{0};
+  std::atomic<std::int64_t> body_bytes{0};  // of all requests being read or answered
+  std::atomic<bool> draining{false};
+
+  // Above 92 % of the connections allowed, answers end their connection.
+  bool crowded() const { return connections.load() * 100 > limits.connections_max * 92; }
+
+  TlsContext tls() const;  // null: plain
+  void set_tls(TlsContext context);
+
+  // `drained` runs once, when no connection is left; at once if none is.
+  void on_drained(std::function<void()> drained);
+  void connection_closed();
+
+ private:
+  void report_drained();
+
+  mutable std::mutex mutex_;
+  TlsContext tls_;
+  std::function<void()> drained_;
+};
+
+// A connection's place in its worker's list; leaves the list when it is destroyed.
+using SessionHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+class HttpSession;
+
+// One per I/O thread. All but `connections` is used by that thread alone.
+class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
+ public:
+  HttpWorker(boost::asio::io_context& context, HttpHandler answer,
+             std::shared_ptr<HttpShared> common);
+  ~HttpWorker();
+
+  boost::asio::io_context& io;
+  const HttpHandler handler;
+  const std::shared_ptr<HttpShared> shared;
+  std::atomic<std::int64_t> connections{0};
+  std::vector<char> scratch;  // every session reads into this; it keeps only what it must
+
+  // Takes over a connected, non-blocking socket, on this thread.
+  void adopt(int socket, std::string peer_address, bool peer_is_loopback);
+  // Closes the connection that has been idle for longest, if any is idle.
+  void drop_one_idle();
+  void drain();
+  void close_all();
+
+  // Idle connections stand in the order in which they became idle.
+  void move_to_back(HttpSession& session);
+
+  // The current HTTP date, formatted once a second.
+  const std::string& date();
+
+ private:
+  struct Sessions;
+  std::unique_ptr<Sessions> sessions_;
+  std::int64_t date_second_ = -1;
+  std::string date_;
+};
+
+}  // namespace jevons

@@ -113,13 +113,16 @@ void Listener::hand_over(int socket, std::string address, bool is_loopback) {
   const auto fewest = std::min_element(
       workers_.begin(), workers_.end(),
       [](const auto& a, const auto& b) { return a->connections.load() < b->connections.load(); });
-  const std::shared_ptr<HttpWorker>& worker = *fewest;
-  if (&worker->io == &workers_.front()->io) {
-    worker->adopt(socket, std::move(address), is_loopback);
+  Connection connection(*fewest, socket);
+  HttpWorker& worker = **fewest;
+  if (&worker.io == &workers_.front()->io) {
+    worker.adopt(std::move(connection), std::move(address), is_loopback);
     return;
   }
-  asio::post(worker->io, [worker, socket, address = std::move(address), is_loopback] {
-    worker->adopt(socket, address, is_loopback);
+  asio::post(worker.io, [connection = std::move(connection), address = std::move(address),
+                         is_loopback]() mutable {
+    HttpWorker& taker = *connection.worker();
+    taker.adopt(std::move(connection), std::move(address), is_loopback);
   });
 }
 

@@ -106,17 +106,17 @@ std::string response_head(int status, std::span<const Header> headers,
 }
 
 std::string http_date(std::int64_t unix_seconds) {
-  using namespace std::chrono;
+  namespace chrono = std::chrono;
   static constexpr std::string_view days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static constexpr std::string_view months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const sys_seconds time{seconds(unix_seconds)};
-  const sys_days midnight = floor<std::chrono::days>(time);
-  const year_month_day day(midnight);
-  const hh_mm_ss clock(time - midnight);
+  const chrono::sys_seconds time{chrono::seconds(unix_seconds)};
+  const chrono::sys_days midnight = chrono::floor<chrono::days>(time);
+  const chrono::year_month_day day(midnight);
+  const chrono::hh_mm_ss clock(time - midnight);
   std::string text;
   text.reserve(29);
-  text += days[weekday(midnight).c_encoding()];
+  text += days[chrono::weekday(midnight).c_encoding()];
   text += ", ";
   append_two(text, static_cast<unsigned>(day.day()));
   text += ' ';

@@ -26,29 +26,24 @@ void set_option(int socket, int level, int option, int value) {
 
 }  // namespace
 
-HttpSession::HttpSession(std::shared_ptr<HttpWorker> worker, int socket, std::string peer_address,
-                         bool peer_is_loopback)
-    : worker_(std::move(worker)),
+HttpSession::HttpSession(Connection connection, std::string peer_address, bool peer_is_loopback)
+    : connection_(std::move(connection)),
+      worker_(connection_.worker().get()),
       shared_(*worker_->shared),
-      socket_(worker_->io, asio::ip::tcp::v4(), socket),
+      socket_(worker_->io, asio::ip::tcp::v4(), connection_.socket()),
       tls_(shared_.tls()),
-      channel_(socket, tls_.get()),
+      channel_(connection_.socket(), tls_.get()),
       timer_(worker_->io),
       state_(tls_ ? State::handshake : State::reading),
       peer_is_loopback_(peer_is_loopback),
       peer_address_(std::move(peer_address)),
       parser_(shared_.limits) {
+  const int socket = connection_.release_socket();
   set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_bytes_max);
-  ++shared_.connections;
-  ++worker_->connections;
 }
 
-HttpSession::~HttpSession() {
-  shared_.body_bytes -= body_bytes_held_;
-  --worker_->connections;
-  shared_.connection_closed();
-}
+HttpSession::~HttpSession() { shared_.body_bytes -= body_bytes_held_; }
 
 void HttpSession::start() {
   set_deadline(state_ == State::handshake ? shared_.limits.handshake_ms : shared_.limits.header_ms);

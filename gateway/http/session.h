@@ -22,8 +22,7 @@ class HttpSession final : public Responder,
                           public SessionHook,
                           public std::enable_shared_from_this<HttpSession> {
  public:
-  HttpSession(std::shared_ptr<HttpWorker> worker, int socket, std::string peer_address,
-              bool peer_is_loopback);
+  HttpSession(Connection connection, std::string peer_address, bool peer_is_loopback);
   ~HttpSession() override;
 
   void start();
@@ -79,7 +78,8 @@ class HttpSession final : public Responder,
   bool write_now(std::span<std::string_view> pieces);
   ConnectionField connection_field();
 
-  std::shared_ptr<HttpWorker> worker_;
+  Connection connection_;
+  HttpWorker* const worker_;
   HttpShared& shared_;
   Socket socket_;
   TlsContext tls_;  // kept while this connection uses it, though a newer one may be in force

@@ -1,6 +1,7 @@
 #include "gateway/http/worker.h"
 
-#include <boost/asio/post.hpp>
+#include <unistd.h>
+
 #include <chrono>
 #include <utility>
 
@@ -39,6 +40,19 @@ void HttpShared::report_drained() {
   if (drained) drained();
 }
 
+Connection::Connection(std::shared_ptr<HttpWorker> worker, int socket)
+    : worker_(std::move(worker)), socket_(socket) {
+  ++worker_->connections;
+  worker_->shared->connection_opened();
+}
+
+Connection::~Connection() {
+  if (socket_ >= 0) ::close(socket_);
+  if (!worker_) return;
+  --worker_->connections;
+  worker_->shared->connection_closed();
+}
+
 struct HttpWorker::Sessions {
   boost::intrusive::list<HttpSession, boost::intrusive::constant_time_size<false>> list;
 };
@@ -57,14 +71,14 @@ HttpWorker::HttpWorker(boost::asio::io_context& context, HttpHandler answer,
 
 HttpWorker::~HttpWorker() = default;
 
-void HttpWorker::adopt(int socket, std::string peer_address, bool peer_is_loopback) {
+void HttpWorker::adopt(Connection connection, std::string peer_address, bool peer_is_loopback) {
   const std::int64_t allowed = shared->limits.connections_max;
   const std::int64_t open = shared->connections;
   if (open * 100 >= allowed * 95) drop_one_idle();
-  auto session = std::make_shared<HttpSession>(shared_from_this(), socket, std::move(peer_address),
+  auto session = std::make_shared<HttpSession>(std::move(connection), std::move(peer_address),
                                                peer_is_loopback);
   sessions_->list.push_back(*session);
-  if (shared->connections > allowed) return session->shed();
+  if (open > allowed) return session->shed();
   session->start();
 }
 
@@ -93,9 +107,10 @@ void HttpWorker::move_to_back(HttpSession& session) {
 }
 
 const std::string& HttpWorker::date() {
-  using namespace std::chrono;
+  namespace chrono = std::chrono;
   const std::int64_t second =
-      duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+      chrono::duration_cast<chrono::seconds>(chrono::system_clock::now().time_since_epoch())
+          .count();
   if (second != date_second_) {
     date_second_ = second;
     date_ = http_date(second);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gateway/http/server.h"
@@ -35,6 +36,7 @@ struct HttpShared {
 
   // `drained` runs once, when no connection is left; at once if none is.
   void on_drained(std::function<void()> drained);
+  void connection_opened() { ++connections; }
   void connection_closed();
 
  private:
@@ -51,6 +53,28 @@ using SessionHook =
 
 class HttpSession;
 
+class HttpWorker;
+
+// An accepted connection on its way to its worker and in it: counted from accept to close, so that
+// neither the choice of a worker nor a drain overlooks one that is still queued.
+class Connection {
+ public:
+  Connection(std::shared_ptr<HttpWorker> worker, int socket);
+  Connection(Connection&& other) noexcept
+      : worker_(std::move(other.worker_)), socket_(std::exchange(other.socket_, -1)) {}
+  Connection& operator=(Connection&&) = delete;
+  ~Connection();
+
+  const std::shared_ptr<HttpWorker>& worker() const { return worker_; }
+  int socket() const { return socket_; }
+  // The caller closes it from now on.
+  int release_socket() { return std::exchange(socket_, -1); }
+
+ private:
+  std::shared_ptr<HttpWorker> worker_;  // null: moved from
+  int socket_;                          // -1: released
+};
+
 // One per I/O thread. All but `connections` is used by that thread alone.
 class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
  public:
@@ -65,7 +89,7 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
   std::vector<char> scratch;  // every session reads into this; it keeps only what it must
 
   // Takes over a connected, non-blocking socket, on this thread.
-  void adopt(int socket, std::string peer_address, bool peer_is_loopback);
+  void adopt(Connection connection, std::string peer_address, bool peer_is_loopback);
   // Closes the connection that has been idle for longest, if any is idle.
   void drop_one_idle();
   void drain();

@@ -1,0 +1,182 @@
+"""Budgets under concurrency (F7), their edges, rate limits and keys."""
+
+import concurrent.futures
+import json
+
+import pytest
+
+from support import processes, world
+
+# One call: 1,000 prompt tokens and at most 100 completion tokens of gpt: exactly 4,000,000
+# nanodollars, so a budget of K calls is a whole number of dollars.
+CALL = {"prompt_tokens": 1000, "tokens": 100}
+CALL_NANODOLLARS = 1000 * 2500 + 100 * 15000
+PROMPT = "word " * 800  # 4,000 bytes: the reserve's upper bound stays near
+
+
+def hard(usd, **extra):
+    return {"name": "cap", "match": {"key": "ci"}, "usd": world.Number(usd), "window": "month",
+            "kind": "hard", **extra}
+
+
+def race(stack, count, workers=32, **kwargs):
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda i: stack.chat(PROMPT, model="gpt", max_tokens=100, **kwargs),
+                             range(count)))
+
+
+@pytest.mark.parametrize("calls", [1, 5, 20])
+def test_race_never_overshoots(stack, calls):
+    budget = calls * CALL_NANODOLLARS
+    stack.start(config={"budgets": [hard(f"{budget / 1e9:.9f}")]}, script={"defaults": CALL})
+    answers = race(stack, 60)
+    admitted = [a for a in answers if a[0] == 200]
+    refused = [a for a in answers if a[0] != 200]
+    spent = stack.settled_bill()["total"]["nanodollars"]
+    assert spent <= budget, "overshoot"
+    assert {a[0] for a in refused} <= {402, 503}, [a[2] for a in refused][:3]
+    assert all(a[1]["x-should-retry"] == ("true" if a[0] == 503 else "false") for a in refused)
+    codes = {a[2]["error"]["code"] for a in refused}
+    assert codes <= {"budget_exceeded", "budget_busy"}
+    assert len(admitted) <= calls
+    # No false refusals for ever: what is left can be spent one after another.
+    for _ in range(calls - len(admitted)):
+        status = stack.chat("x", model="gpt", max_tokens=20)[0]
+        if status != 200:
+            break
+    assert stack.settled_bill()["total"]["nanodollars"] <= budget
+
+
+def test_settled_spend_alone_is_402(stack):
+    stack.start(config={"budgets": [hard("0.004")]}, script={"defaults": CALL})
+    assert stack.chat(PROMPT, model="gpt", max_tokens=100)[0] in (200, 402)
+    status, fields, answer = stack.chat(PROMPT, model="gpt", max_tokens=100)
+    assert (status, answer["error"]["code"]) == (402, "budget_exceeded")
+    assert answer["error"]["type"] == "insufficient_quota"
+    assert "cap" in answer["error"]["message"], "the message names the budget"
+    assert fields["x-should-retry"] == "false"
+
+
+def test_budget_survives_a_restart(stack):
+    stack.start(config={"budgets": [hard("0.008")]}, script={"defaults": CALL})
+    statuses = [stack.chat(PROMPT, model="gpt", max_tokens=100)[0] for _ in range(3)]
+    before = stack.settled_bill()["total"]["nanodollars"]
+    assert stack.gateway.stop() == 0
+    stack.start()
+    statuses += [stack.chat(PROMPT, model="gpt", max_tokens=100)[0] for _ in range(3)]
+    after = stack.settled_bill()["total"]["nanodollars"]
+    assert before <= after <= 8_000_000 and statuses[-1] == 402
+
+
+def test_soft_budget_only_alerts(stack):
+    stack.start(config={"budgets": [hard("0.000001", kind="soft", alert_at=[0.5, 1.0])]},
+                script={"defaults": CALL})
+    assert [stack.chat(PROMPT, model="gpt", max_tokens=100)[0] for _ in range(3)] == [200] * 3
+
+
+def test_budget_per_tag_and_session(stack):
+    stack.start(config={"budgets": [{"name": "runs", "match": {"key": "ci"}, "per": "session",
+                                     "usd": world.Number("0.006"), "window": "day",
+                                     "kind": "hard"}]}, script={"defaults": CALL})
+    for session in ("a", "b"):
+        codes = [stack.chat(PROMPT, model="gpt", max_tokens=100,
+                            headers={"x-jevons-session": session})[0] for _ in range(3)]
+        assert codes[0] == 200 and codes[-1] == 402
+
+
+def test_auto_falls_to_what_the_budget_affords(stack):
+    """A premium answer is no longer affordable, a cheap one is."""
+    policy = {**world.POLICY, "objective": "best", "quality": {"floor": 0.0,
+                                                              "relative_to": "best"}}
+    stack.start(policies=[policy], config={"budgets": [hard("0.0045")]},
+                script={"defaults": CALL})
+    targets = []
+    for _ in range(4):
+        status, fields, answer = stack.chat(PROMPT, max_tokens=100)
+        assert status == 200, answer
+        targets.append(fields["x-jevons-target"])
+    assert targets[-1] not in ("gpt", "sonnet")
+
+
+def test_every_way_to_end_releases_its_reserve(stack):
+    stack.start(config={"budgets": [hard("0.02")]}, script={"defaults": CALL})
+    for behaviour in ({"status": 400}, {"status": 401}, {"status": 429}, {"status": 500}):
+        for _ in range(8):
+            stack.upstream.queue(times=3, model="gpt-5.4", **behaviour)
+            stack.chat(PROMPT, model="gpt", max_tokens=100)
+            stack.upstream.script(reset=True, defaults=CALL)
+    wait_until_served(stack)
+
+
+def wait_until_served(stack):
+    import time
+    end = time.monotonic() + 40  # a breaker may be open for a while
+    while True:
+        status, _, answer = stack.chat(PROMPT, model="gpt", max_tokens=100)
+        if status == 200:
+            return
+        assert status != 402, answer
+        assert time.monotonic() < end, answer
+        time.sleep(0.5)
+
+
+def test_rate_limit_names_itself(stack):
+    stack.configure(with_key=False)
+    stack.key = stack.create_key("ci")
+    listed = processes.cli(stack.config, "keys", "list", "--json", env=stack.env())
+    assert "ci" in listed.stdout and stack.key not in listed.stdout
+    document = json.loads(processes.cli(stack.config, "keys", "create", "slow", "--json",
+                                        env=stack.env()).stdout)
+    import yaml
+    text = yaml.safe_load(stack.config.read_text())
+    text["keys"] = [{"name": "few", "hash": document["hash"], "requests_per_minute": 3}]
+    assert processes.cli(stack.config, "keys", "revoke", "slow", check=False,
+                         env=stack.env()).returncode == 0
+    world.save(stack.config, text)
+    stack.start()
+    stack.key = document["key"]
+    answers = [stack.chat() for _ in range(5)]
+    limited = [a for a in answers if a[0] == 429]
+    if [a[0] for a in answers][0] == 401:
+        pytest.fail("a key in jevons.yaml must work though one of that id was revoked by name")
+    assert len(limited) == 2
+    status, fields, answer = limited[0]
+    assert answer["error"]["code"] == "rate_limit_exceeded"
+    assert answer["error"]["type"] == "requests"
+    assert 0 < float(fields["retry-after"]) <= 60 and fields["x-should-retry"] == "true"
+    assert fields["x-ratelimit-limit-requests"] == "3"
+    assert fields["x-ratelimit-remaining-requests"] == "0"
+
+
+def test_revoked_and_rotated_keys(started):
+    old = started.key
+    rotated = json.loads(started.gateway.cli("keys", "rotate", "ci", "--overlap", "24h",
+                                             "--json").stdout)
+    assert started.chat()[0] == 200
+    started.key = rotated["key"]
+    assert started.key != old and started.chat()[0] == 200
+    started.gateway.cli("keys", "revoke", "ci")
+    assert started.chat()[0] == 401
+
+
+def test_require_tags_and_header_tags(stack):
+    stack.configure(with_key=False)
+    document = json.loads(processes.cli(stack.config, "keys", "create", "x", "--json",
+                                        env=stack.env()).stdout)
+    import yaml
+    text = yaml.safe_load(stack.config.read_text())
+    text["keys"] = [{"name": "tagged", "hash": document["hash"], "tags": {"team": "search"},
+                     "require_tags": ["env"], "models": ["small", "local-*"]}]
+    processes.cli(stack.config, "keys", "revoke", "x", env=stack.env())
+    world.save(stack.config, text)
+    stack.start()
+    stack.key = document["key"]
+    status, _, answer = stack.chat(model="small")
+    assert (status, answer["error"]["code"]) == (403, "missing_tag")
+    tags = {"x-jevons-tags": "env=prod,team=evil"}
+    assert stack.chat(model="small", headers=tags)[0] == 200
+    status, _, answer = stack.chat(model="gpt", headers=tags)
+    assert (status, answer["error"]["code"]) == (403, "model_not_allowed")
+    stack.gateway.stop()
+    (row,) = stack.rows("v1_requests", "outcome = 'ok'")
+    assert json.loads(row["tags"]) == {"team": "search", "env": "prod"}

@@ -1,0 +1,212 @@
+"""Each step builds what it needs, runs a runner, and counts that runner's own test cases."""
+
+import concurrent.futures
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+JOBS = str(min(8, len(os.sched_getaffinity(0))))
+UNIT_TESTS = ("router_test", "local_engine_test", "providers_test", "gateway_test")
+# What shares threads: TSan takes 10 to 20 times as long, so it runs these files' cases only.
+THREADED = {"gateway_test": "*ledger*,*book*,*server*,*listener*,*budget*,*pool*,*metrics*",
+            "providers_test": "*transport*,*upstream*", "local_engine_test": "*thread*,*batch*"}
+VENV = ROOT / ".venv" / "tests"
+
+
+class Result:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def count(self, passed, failed):
+        self.passed += passed
+        self.failed += failed
+
+    def fail(self, name, why):
+        self.failed += 1
+        print(f"FAILED {name}: {why}", flush=True)
+
+
+def say(text):
+    print(f"   {time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def call(*command, timeout=1200, env=None, quiet=True):
+    """Runs a command; (status, output). Its output is shown only by whoever finds it wrong."""
+    done = subprocess.run([str(c) for c in command], cwd=ROOT, text=True, errors="replace",
+                          timeout=timeout, env={**os.environ, **(env or {})},
+                          stdout=subprocess.PIPE if quiet else None,
+                          stderr=subprocess.STDOUT if quiet else None)
+    return done.returncode, done.stdout or ""
+
+
+def must(*command, **kwargs):
+    status, output = call(*command, **kwargs)
+    if status != 0:
+        raise RuntimeError(f"{' '.join(str(c) for c in command)}: exit {status}\n{output[-6000:]}")
+    return output
+
+
+def build(preset, *targets):
+    """Configures and builds; says how many of the targets exist when some do not."""
+    must("cmake", "--preset", preset)
+    known = set(re.findall(r"^([\w./]+): phony$|^(\w+): ", must(
+        "cmake", "--build", "--preset", preset, "--target", "help"), re.M))
+    known = {name for pair in known for name in pair}
+    wanted = [t for t in targets if t in known]
+    say(f"building {preset}: {' '.join(wanted)}")
+    if wanted:
+        must("cmake", "--build", "--preset", preset, "-j", JOBS, "--target", *wanted, timeout=3000)
+    return [ROOT / "build" / preset / t for t in wanted]
+
+
+def count_doctest(result, name, status, output):
+    found = re.search(r"test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed", output)
+    if not found:
+        result.fail(name, f"exit {status}, no summary\n{output[-6000:]}")
+        return
+    passed, failed = int(found.group(2)), int(found.group(3))
+    result.count(passed, failed)
+    if failed or status != 0:
+        print(output[-8000:], flush=True)
+    if status != 0 and failed == 0:  # a sanitizer's verdict after the last case
+        result.fail(name, f"exit {status}")
+    say(f"{name}: {passed} passed, {failed} failed")
+
+
+def run_unit(result, programs, env=None, filters=None, what=""):
+    """The unit test programs, as many at once as there are cores."""
+    def one(program):
+        arguments = []
+        if filters:
+            arguments = [f"-sf={filters[program.name]}"]
+        return program, call(program, *arguments, env=env)
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        for program, (status, output) in pool.map(one, programs):
+            count_doctest(result, f"{what}{program.name}", status, output)
+
+
+SANITIZER = {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+             "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
+
+
+def tidy(result, _full):
+    status, output = call(sys.executable, "tests/tidy/tidy.py", "--self-test")
+    found = re.search(r"(\d+) passed, (\d+) failed", output)
+    result.count(int(found.group(1)), int(found.group(2)))
+    status, output = call(sys.executable, "tests/tidy/tidy.py")
+    result.count(1 if status == 0 else 0, 0 if status == 0 else 1)
+    if status != 0:
+        print(output, flush=True)
+
+
+def asan(result, _full):
+    run_unit(result, build("asan", *UNIT_TESTS), SANITIZER, what="asan ")
+
+
+def clang(result, _full):
+    run_unit(result, build("clang", *UNIT_TESTS), what="clang ")
+
+
+def tsan(result, _full):
+    programs = build("tsan", *THREADED)
+    run_unit(result, programs, SANITIZER, THREADED, "tsan ")
+
+
+def release(result, _full):
+    run_unit(result, build("release", *UNIT_TESTS), what="release ")
+
+
+def virtual_environment():
+    requirements = ROOT / "tests" / "e2e" / "requirements.txt"
+    stamp = VENV / "requirements.txt"
+    if not stamp.exists() or stamp.read_text() != requirements.read_text():
+        say("installing Python packages into .venv/tests")
+        shutil.rmtree(VENV, ignore_errors=True)
+        must(shutil.which("python3"), "-m", "venv", VENV)
+        must(VENV / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r",
+             requirements)
+        shutil.copy(requirements, stamp)
+    return VENV / "bin" / "python"
+
+
+def node_packages():
+    folder = ROOT / "tests" / "e2e" / "node"
+    if not (folder / "node_modules" / "openai").is_dir():
+        say("installing Node packages into tests/e2e/node")
+        must("npm", "ci", "--prefix", folder, "--no-audit", "--no-fund", "--loglevel=error")
+
+
+def e2e(result, _full):
+    python = virtual_environment()
+    node_packages()
+    build("release", "jevons", "scripted_upstream")
+    report = ROOT / "build" / "e2e.xml"
+    status, output = call(python, "-m", "pytest", "-c", "tests/e2e/pytest.ini", "tests/e2e",
+                          f"--junitxml={report}", "--tb=short", timeout=1500,
+                          env={"PYTHONDONTWRITEBYTECODE": "1"})
+    found = re.search(r'tests="(\d+)"', report.read_text()) if report.exists() else None
+    if not found:
+        raise RuntimeError(output[-6000:])
+    text = report.read_text()
+    total = int(found.group(1))
+    bad = len(re.findall(r"<testcase [^>]*>\s*<(?:failure|error)", text))
+    skipped = len(re.findall(r"<skipped", text))
+    result.count(total - bad - skipped, bad)
+    if status != 0:
+        print(output[-20000:], flush=True)
+        if bad == 0:
+            result.fail("pytest", f"exit {status}")
+
+
+def schemas(result, _full):
+    python = virtual_environment()
+    status, output = call(python, "tests/steps/schemas.py")
+    found = re.search(r"(\d+) passed, (\d+) failed", output)
+    if not found:
+        raise RuntimeError(output)
+    result.count(int(found.group(1)), int(found.group(2)))
+    if status != 0:
+        print(output, flush=True)
+
+
+def rules(result, _full):
+    """promtool: every rules file is valid, and its unit tests hold."""
+    files = sorted((ROOT / "dashboards").rglob("*.y*ml"))
+    tests = [f for f in files if "rule_files:" in f.read_text()]
+    plain = [f for f in files if f not in tests and "groups:" in f.read_text()]
+    for kind, group in (("check", plain), ("test", tests)):
+        for path in group:
+            status, output = call("promtool", kind, "rules", path)
+            result.count(1 if status == 0 else 0, 0)
+            if status != 0:
+                result.fail(f"promtool {kind} rules {path.name}", output)
+
+
+def fuzz(result, full):
+    """Replays every corpus, then lets each target look for more."""
+    status, output = call("tests/fuzz/run", *(["--full"] if full else []), timeout=7200)
+    found = re.search(r"(\d+) passed, (\d+) failed", output)
+    if not found:
+        raise RuntimeError(output[-6000:])
+    result.count(int(found.group(1)), int(found.group(2)))
+    if status != 0:
+        print(output[-8000:], flush=True)
+
+
+STEPS = {
+    "tidy": (tidy, "habits of the code, and the self-test of that check"),
+    "schemas": (schemas, "JSON Schemas, and the shipped YAML against them"),
+    "rules": (rules, "Prometheus rules and their unit tests"),
+    "e2e": (e2e, "end to end on the release build: both SDKs, money, faults, framing"),
+    "asan": (asan, "all unit tests under AddressSanitizer and UBSan (g++)"),
+    "clang": (clang, "all unit tests with the second compiler"),
+    "tsan": (tsan, "what shares threads, under ThreadSanitizer"),
+    "fuzz": (fuzz, "corpora, then 10 s of fuzzing a target"),
+}

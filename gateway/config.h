@@ -41,8 +41,11 @@ struct Config {
   // Longest time for a request, when its provider does not say less: streamed, and whole.
   std::int64_t total_timeout_ms = 900'000;
   std::int64_t whole_timeout_ms = 590'000;
-  std::string hash;  // SHA-256 hex over all files, for the audit
+  std::string hash;                   // SHA-256 hex over all files, for the audit
   std::vector<std::string> warnings;  // shown by `jevons check` and at start
+  // The data listener is reachable from other machines and this file holds no key: the start must
+  // fail (exit 4) unless the ledger holds one. Without a ledger file load_config itself refuses.
+  bool needs_ledger_key = false;
 
   const ProviderConfig* provider(std::string_view name) const {
     for (const ProviderConfig& one : providers)
@@ -61,6 +64,7 @@ struct ConfigSources {
   // Contents, or empty if it cannot be read; `why` then says why ("no such file").
   std::function<std::optional<std::string>(const std::string& path, std::string& why)> read_file;
   std::function<std::optional<std::string>(const std::string& name)> environment;
+  std::function<bool(const std::string& path)> exists;
 };
 ConfigSources system_sources();
 

@@ -87,6 +87,12 @@ void YamlReader::fail(const YamlNode& at, std::string message) {
   }
 }
 
+void YamlReader::fail_unquoted(const YamlNode& at, std::string message) {
+  const std::size_t before = errors_.size();
+  fail(at, std::move(message));
+  if (errors_.size() > before) errors_.back().quoted.clear();
+}
+
 std::optional<std::string> yaml_text(YamlReader& reader, const YamlNode& node,
                                      std::string_view what) {
   const std::string* text = scalar(reader, node, what);

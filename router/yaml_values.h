@@ -25,6 +25,8 @@ class YamlReader {
   const YamlNode& root() const { return document_.root; }
   const std::string& file() const { return document_.file; }
   void fail(const YamlNode& at, std::string message);
+  // The same without the quoted line, where that line may hold a secret.
+  void fail_unquoted(const YamlNode& at, std::string message);
 
  private:
   YamlDocument document_;

@@ -20,14 +20,17 @@ install_packages() {
   for package in $(packages_of "$@"); do
     have_package "$package" || missing+=("$package")
   done
-  [ ${#missing[@]} -eq 0 ] && return 0
+  [ ${#missing[@]} -eq 0 ] || install_named "${missing[@]}"
+}
+
+install_named() {
   local as_root=()
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || { echo "missing packages, and no root: ${missing[*]}" >&2; return 1; }
+    command -v sudo >/dev/null || { echo "missing packages, and no root: $*" >&2; return 1; }
     as_root=(sudo)
   fi
-  echo "installing ${#missing[@]} packages: ${missing[*]}" >&2
+  echo "installing $# packages: $*" >&2
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-    --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" >/dev/null
+    --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >/dev/null
 }

@@ -1,5 +1,6 @@
 """Usage of every wire format, normalised, priced and written down: the ledger is the bill."""
 
+import dataclasses
 import json
 import sqlite3
 
@@ -61,32 +62,29 @@ def test_anthropic_cache_writes_by_lifetime(stack):
     assert money.nanodollars_of_header(fields["x-jevons-cost-usd"]) == expected
 
 
+FLEX = dataclasses.replace(world.GPT, modes={"flex": {"input": "1.25", "output": "7.50"}})
+CLIFF = dataclasses.replace(world.FLASH, above={1000: {"input": "0.2", "cache_read": "0.02",
+                                                       "output": "0.8"}})
+
+
 def test_service_tier_served_decides_the_price(stack):
-    stack.configure(models=(world.GPT,))
-    prices = stack.folder / "gateway" / "prices.yaml"
-    row = world.GPT.price_row()
-    row["modes"] = {"flex": {"input": world.Number("1.25"), "output": world.Number("7.50")}}
-    world.save(prices, {"prices": [row]})
-    stack.start()
-    stack.upstream.stop()
-    from support import processes
-    rates = world.upstream_prices((world.GPT,))
-    rates["gpt-5.4"]["modes"] = {"flex": {"input": 1250000, "output": 7500000}}
-    stack.gateway.stop()
-    stack.upstream = processes.Upstream({}, rates, stack.folder / "again")
-    world.save(stack.folder / "gateway" / "jevons.yaml", json.loads(json.dumps(
-        {**config_of(stack), "providers": {"openai": world.provider("openai",
-                                                                    stack.upstream.url)}})))
-    stack.start()
+    stack.start(models=(FLEX,), policies=[{**world.POLICY, "baseline": "gpt"}])
     stack.upstream.queue(service_tier="flex", prompt_tokens=100, tokens=10)
     status, fields, answer = stack.chat(model="gpt", service_tier="flex")
-    assert status == 200
+    assert status == 200, answer
     assert money.nanodollars_of_header(fields["x-jevons-cost-usd"]) == 100 * 1250 + 10 * 7500
+    stack.upstream.queue(service_tier="default", prompt_tokens=100, tokens=10)
+    status, fields, _ = stack.chat(model="gpt", service_tier="flex")
+    assert money.nanodollars_of_header(fields["x-jevons-cost-usd"]) == 100 * 2500 + 10 * 15000
 
 
-def config_of(stack):
-    import yaml
-    return yaml.safe_load((stack.folder / "gateway" / "jevons.yaml").read_text())
+@pytest.mark.parametrize("prompt,expected", [(1000, 900 * 100 + 100 * 10 + 5 * 400),
+                                             (1001, 901 * 200 + 100 * 20 + 5 * 800)])
+def test_long_context_is_a_cliff(stack, prompt, expected):
+    stack.start(models=(CLIFF,), policies=[{**world.POLICY, "baseline": "flash-lite"}])
+    stack.upstream.queue(prompt_tokens=prompt, cached_tokens=100, tokens=5)
+    status, fields, _ = stack.chat(model="flash-lite")
+    assert money.nanodollars_of_header(fields["x-jevons-cost-usd"]) == expected
 
 
 def test_baseline_prices_the_same_tokens(stack):

@@ -31,6 +31,8 @@ class Model:
     rejects: tuple = ()
     aliases: tuple = ()
     efforts: tuple = ()
+    modes: dict = None  # {"flex": {"input": "1.25", "output": "7.50"}}
+    above: dict = None  # {200000: {"input": "4", "output": "18"}}: more prompt tokens than that
 
     def price_row(self):
         row = {"id": f"{self.provider}/{self.model}", "from": "2025-01-01",
@@ -44,6 +46,11 @@ class Model:
                                   "1h": Number(self.cache_write_1h or self.cache_write_5m)}
         if self.reasoning is not None:
             row["reasoning"] = Number(self.reasoning)
+        if self.modes:
+            row["modes"] = {name: numbers(rates) for name, rates in self.modes.items()}
+        if self.above:
+            row["tiers"] = [{"above": limit, **numbers(rates)}
+                            for limit, rates in self.above.items()]
         row["source"] = "test"
         return row
 
@@ -67,7 +74,20 @@ class Model:
                 rates[name] = money.picodollars_per_token(value)
         if "cache_write_5m" in rates:
             rates.setdefault("cache_write_1h", rates["cache_write_5m"])
+        if self.modes:
+            rates["modes"] = {name: picodollars(row) for name, row in self.modes.items()}
+        if self.above:
+            rates["tiers"] = [{"from": limit + 1, "rates": picodollars(row)}
+                              for limit, row in self.above.items()]
         return rates
+
+
+def numbers(rates):
+    return {name: Number(value) for name, value in rates.items()}
+
+
+def picodollars(rates):
+    return {name: money.picodollars_per_token(value) for name, value in rates.items()}
 
 
 class Number(str):

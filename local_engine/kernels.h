@@ -18,13 +18,13 @@ struct Int8Rows {
   float* scaled_sum = nullptr;        // [blocks] scale * sum of the block
   std::int32_t* minus_sum = nullptr;  // [blocks] minus the sum of the block's q
   std::int32_t* half_sum = nullptr;   // [2 * blocks] minus the sums of its halves
-  std::size_t columns = 0;            // padded: stride of q
+  std::size_t blocks = 0;
+  std::size_t stride = 0;  // of q
 
-  std::size_t blocks() const { return columns / kCellColumns; }
   Int8Rows from(std::size_t token) const {
-    return {q + token * columns,           scale + token * blocks(),
-            scaled_sum + token * blocks(), minus_sum + token * blocks(),
-            half_sum + token * 2 * blocks(), columns};
+    return {q + token * stride,         scale + token * blocks,
+            scaled_sum + token * blocks, minus_sum + token * blocks,
+            half_sum + token * 2 * blocks, blocks, stride};
   }
 };
 
@@ -33,7 +33,7 @@ struct FloatRows {
   std::size_t stride = 0;  // at least round_up(columns, 32), padded with zeros
 };
 
-// out[t * out_stride + 16 * tile + r] for tiles [first, last) of one packed slice; the lanes of a
+// out[t * out_stride + 16 * (tile - out_tile) + r] for tiles [first, last) of one packed slice; the lanes of a
 // last partial tile are written too, so rows of `out` are round_up(rows, 16) long.
 struct MatmulArgs {
   const std::byte* slice = nullptr;
@@ -45,6 +45,7 @@ struct MatmulArgs {
   std::size_t tokens = 0;
   float* out = nullptr;
   std::size_t out_stride = 0;
+  std::size_t out_tile = 0;  // the tile that `out` begins with
 };
 
 // Attention of one token's query heads that share one key-value head, over paged f16 keys and
@@ -52,7 +53,7 @@ struct MatmulArgs {
 struct AttendArgs {
   const float* q = nullptr;  // [heads][padded_dim]
   std::size_t heads = 0;
-  std::size_t padded_dim = 0;  // a multiple of 16
+  std::size_t padded_dim = 0;                  // a multiple of 16
   const std::uint16_t* const* keys = nullptr;  // one pointer a block, for this key-value head
   const std::uint16_t* const* values = nullptr;
   std::size_t begin = 0;  // positions attended: [begin, end), end > begin
@@ -72,8 +73,10 @@ struct GateArgs {
 
 struct Kernels {
   std::string_view name;  // "scalar", "avx2", "avx512-vnni"
-  // n > 0; x beyond n is not read, the padding up to out.columns becomes zeros. One row.
+  // One row; x beyond n > 0 is not read, the rest of out.blocks becomes zeros.
   void (*quantize)(const float* x, std::size_t n, const Int8Rows& out) = nullptr;
+  // 32 values into one block of a row.
+  void (*quantize_block)(const float* x, const Int8Rows& out, std::size_t block) = nullptr;
   void (*matmul)(TensorType type, const MatmulArgs& args) = nullptr;
   void (*attend)(const AttendArgs& args) = nullptr;
   // out = x / sqrt(mean(x^2) + eps) * weight; may work in place.

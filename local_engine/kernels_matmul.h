@@ -1,6 +1,6 @@
-// Matrix kernels over the packed cells of pack.h, written once on the lanes of a simd_*.h header that
-// must be included before. Each including file is compiled for its own instruction set, hence the
-// unnamed namespace: nothing here may be shared between them.
+// Matrix kernels over the packed cells of pack.h, written once on the lanes of a simd_*.h header
+// that must be included before. Each including file is compiled for its own instruction set, hence
+// the unnamed namespace: nothing here may be shared between them.
 #pragma once
 
 #include <cstring>
@@ -56,8 +56,8 @@ struct Offset {
   struct Cell : Weights {};
 
   static Ints dot(const Cell& cell, const Int8Rows& x, std::size_t t, std::size_t c) {
-    const Ints start = shift_left<offset_bits>(all_i(x.minus_sum[t * x.blocks() + c]));
-    return column_dot(cell, 0, 8, x.q + t * x.columns + 32 * c, start);
+    const Ints start = shift_left<offset_bits>(all_i(x.minus_sum[t * x.blocks + c]));
+    return column_dot(cell, 0, 8, x.q + t * x.stride + 32 * c, start);
   }
 };
 
@@ -93,8 +93,8 @@ struct FormatQ8_0 : Offset<7> {
     for (std::size_t j = 0; j < 8; ++j) out.w[j] = load_i(at + 32 + 64 * j);
   }
   static Ints dot(const Cell& cell, const Int8Rows& x, std::size_t t, std::size_t c) {
-    Ints sum = shift_left<7>(all_i(x.minus_sum[t * x.blocks() + c]));
-    const std::int8_t* q = x.q + t * x.columns + 32 * c;
+    Ints sum = shift_left<7>(all_i(x.minus_sum[t * x.blocks + c]));
+    const std::int8_t* q = x.q + t * x.stride + 32 * c;
     for (std::size_t j = 0; j < 8; ++j) {
       std::int32_t four = 0;
       std::memcpy(&four, q + 4 * j, 4);
@@ -111,7 +111,7 @@ struct WithMin {
     Floats min;
   };
   static Ints dot(const Cell& cell, const Int8Rows& x, std::size_t t, std::size_t c) {
-    return column_dot(cell, 0, 8, x.q + t * x.columns + 32 * c, all_i(0));
+    return column_dot(cell, 0, 8, x.q + t * x.stride + 32 * c, all_i(0));
   }
 };
 
@@ -192,8 +192,8 @@ struct FormatQ6_K {
     add_pairs(load_i(at + 32 + 256 + 64), out.w + 4);
   }
   static Ints dot(const Cell& cell, const Int8Rows& x, std::size_t t, std::size_t c) {
-    const std::int8_t* q = x.q + t * x.columns + 32 * c;
-    const std::int32_t* sums = x.half_sum + 2 * (t * x.blocks() + c);
+    const std::int8_t* q = x.q + t * x.stride + 32 * c;
+    const std::int32_t* sums = x.half_sum + 2 * (t * x.blocks + c);
     const Ints a = column_dot(cell, 0, 4, q, shift_left<5>(all_i(sums[0])));
     const Ints b = column_dot(cell, 4, 8, q, shift_left<5>(all_i(sums[1])));
     return add_i(mul_i(a, cell.first), mul_i(b, cell.second));
@@ -205,7 +205,7 @@ void int8_tile(const Tile& tile, const MatmulArgs& args, const Int8Rows& x, floa
   Floats sum[n];
   for (Floats& s : sum) s = zeros();
   const std::size_t cells = (args.columns + kCellColumns - 1) / kCellColumns;
-  const std::size_t blocks = x.blocks();
+  const std::size_t blocks = x.blocks;
   for (std::size_t c = 0; c < cells; ++c) {
     typename Format::Cell cell;
     Format::read(tile, c, cell);
@@ -272,7 +272,7 @@ void int8_matmul(const MatmulArgs& args) {
   const std::size_t bytes = tile_bytes<Format>(args.columns);
   for (std::size_t i = args.first; i < args.last; ++i) {
     const Tile tile = {args.slice + i * bytes};
-    float* out = args.out + i * kTileRows;
+    float* out = args.out + (i - args.out_tile) * kTileRows;
     std::size_t t = 0;
     if constexpr (kMaxTokens > 8) int8_tokens<Format, kMaxTokens>(args, tile, out, t);
     if constexpr (kMaxTokens > 4) int8_tokens<Format, 8>(args, tile, out, t);
@@ -296,7 +296,7 @@ void float_matmul(const MatmulArgs& args) {
   const std::size_t bytes = cells * kCellColumns * kTileRows * Format::width;
   for (std::size_t i = args.first; i < args.last; ++i) {
     const Tile tile = {args.slice + i * bytes};
-    float* out = args.out + i * kTileRows;
+    float* out = args.out + (i - args.out_tile) * kTileRows;
     std::size_t t = 0;
     if constexpr (kMaxTokens > 4) float_tokens<Format, 8>(args, tile, out, t);
     float_tokens<Format, 4>(args, tile, out, t);
@@ -306,16 +306,26 @@ void float_matmul(const MatmulArgs& args) {
 
 inline void matmul(TensorType type, const MatmulArgs& args) {
   switch (type) {
-    case TensorType::q4_0: return int8_matmul<FormatQ4_0>(args);
-    case TensorType::q4_1: return int8_matmul<FormatQ4_1>(args);
-    case TensorType::q8_0: return int8_matmul<FormatQ8_0>(args);
-    case TensorType::q4_k: return int8_matmul<FormatQ4_K>(args);
-    case TensorType::q5_k: return int8_matmul<FormatQ5_K>(args);
-    case TensorType::q6_k: return int8_matmul<FormatQ6_K>(args);
-    case TensorType::mxfp4: return int8_matmul<FormatMxfp4>(args);
-    case TensorType::f32: return float_matmul<FormatF32>(args);
-    case TensorType::f16: return float_matmul<FormatF16>(args);
-    case TensorType::bf16: return float_matmul<FormatBf16>(args);
+    case TensorType::q4_0:
+      return int8_matmul<FormatQ4_0>(args);
+    case TensorType::q4_1:
+      return int8_matmul<FormatQ4_1>(args);
+    case TensorType::q8_0:
+      return int8_matmul<FormatQ8_0>(args);
+    case TensorType::q4_k:
+      return int8_matmul<FormatQ4_K>(args);
+    case TensorType::q5_k:
+      return int8_matmul<FormatQ5_K>(args);
+    case TensorType::q6_k:
+      return int8_matmul<FormatQ6_K>(args);
+    case TensorType::mxfp4:
+      return int8_matmul<FormatMxfp4>(args);
+    case TensorType::f32:
+      return float_matmul<FormatF32>(args);
+    case TensorType::f16:
+      return float_matmul<FormatF16>(args);
+    case TensorType::bf16:
+      return float_matmul<FormatBf16>(args);
   }
 }
 

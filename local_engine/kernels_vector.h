@@ -1,5 +1,6 @@
-// Vector kernels (quantise, norms, gates, attention), written once on the lanes of a simd_*.h header
-// that must be included before. See kernels_matmul.h for why everything is in an unnamed namespace.
+// Vector kernels (quantise, norms, gates, attention), written once on the lanes of a simd_*.h
+// header that must be included before. See kernels_matmul.h for why everything is in an unnamed
+// namespace.
 #pragma once
 
 #include <cmath>
@@ -71,7 +72,7 @@ inline void quantize_block(const float* x, const Int8Rows& out, std::size_t bloc
 inline void quantize(const float* x, std::size_t n, const Int8Rows& out) {
   const std::size_t whole = n / 32;
   for (std::size_t i = 0; i < whole; ++i) quantize_block(x + 32 * i, out, i);
-  for (std::size_t i = whole; i < out.blocks(); ++i) {
+  for (std::size_t i = whole; i < out.blocks; ++i) {
     float padded[32] = {};
     if (32 * i < n) std::memcpy(padded, x + 32 * i, (n - 32 * i) * sizeof(float));
     quantize_block(padded, out, i);
@@ -209,7 +210,8 @@ inline void attend(const AttendArgs& a) {
     float* row = a.scores + h * stride;
     softmax_row(a, h, row);
     std::size_t dim = 0;
-    for (; dim + 64 <= a.padded_dim; dim += 64) mix_values<4>(a, row, dim, a.out + h * a.padded_dim);
+    for (; dim + 64 <= a.padded_dim; dim += 64)
+      mix_values<4>(a, row, dim, a.out + h * a.padded_dim);
     for (; dim < a.padded_dim; dim += 16) mix_values<1>(a, row, dim, a.out + h * a.padded_dim);
   }
 }
@@ -218,6 +220,7 @@ inline Kernels make_kernels(std::string_view name, decltype(Kernels::matmul) mat
   Kernels out;
   out.name = name;
   out.quantize = quantize;
+  out.quantize_block = quantize_block;
   out.matmul = matmul;
   out.attend = attend;
   out.rms_norm = rms_norm;

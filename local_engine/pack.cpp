@@ -130,7 +130,8 @@ void pack_q6_k(const std::byte* row, std::size_t c, std::byte* header, std::byte
   Bytes32 q{};
   for (std::size_t l = 0; l < 32; ++l) q[l] = q6_value(block, 32 * g + l);
   put_values(cell + 32, r, q);
-  // Two registers of upper bit pairs: pair s of byte b of register i belongs to column 16 i + 4 s + b.
+  // Two registers of upper bit pairs: pair s of byte b of register i belongs to column 16 i + 4 s +
+  // b.
   std::array<std::uint8_t, 8> high{};
   for (std::size_t l = 0; l < 32; ++l) {
     auto& to = high[l / 16 * 4 + l % 4];
@@ -154,16 +155,24 @@ using PackCell = void (*)(const std::byte*, std::size_t, std::byte*, std::byte*,
 
 PackCell pack_cell(TensorType type) {
   switch (type) {
-    case TensorType::q4_0: return pack_q4_0;
-    case TensorType::q4_1: return pack_q4_1;
-    case TensorType::q8_0: return pack_q8_0;
-    case TensorType::q4_k: return pack_q4_k;
-    case TensorType::q5_k: return pack_q5_k;
-    case TensorType::q6_k: return pack_q6_k;
-    case TensorType::mxfp4: return pack_mxfp4;
+    case TensorType::q4_0:
+      return pack_q4_0;
+    case TensorType::q4_1:
+      return pack_q4_1;
+    case TensorType::q8_0:
+      return pack_q8_0;
+    case TensorType::q4_k:
+      return pack_q4_k;
+    case TensorType::q5_k:
+      return pack_q5_k;
+    case TensorType::q6_k:
+      return pack_q6_k;
+    case TensorType::mxfp4:
+      return pack_mxfp4;
     case TensorType::f32:
     case TensorType::f16:
-    case TensorType::bf16: break;
+    case TensorType::bf16:
+      break;
   }
   return nullptr;
 }
@@ -190,16 +199,25 @@ void pack_row(TensorType type, std::size_t columns, const std::byte* row, std::b
 
 CellLayout cell_layout(TensorType type) {
   switch (type) {
-    case TensorType::q4_0: return {0, 32 + 256, 1};
-    case TensorType::q4_1: return {0, 64 + 256, 1};
-    case TensorType::q8_0: return {0, 32 + 512, 1};
-    case TensorType::mxfp4: return {0, 16 + 256, 1};
-    case TensorType::q4_k: return {64, 32 + 256, 8};
-    case TensorType::q5_k: return {64, 32 + 256 + 64, 8};
-    case TensorType::q6_k: return {32, 32 + 256 + 128, 8};
-    case TensorType::f32: return {0, kCellColumns * kTileRows * 4, 1};
+    case TensorType::q4_0:
+      return {0, 32 + 256, 1};
+    case TensorType::q4_1:
+      return {0, 64 + 256, 1};
+    case TensorType::q8_0:
+      return {0, 32 + 512, 1};
+    case TensorType::mxfp4:
+      return {0, 16 + 256, 1};
+    case TensorType::q4_k:
+      return {64, 32 + 256, 8};
+    case TensorType::q5_k:
+      return {64, 32 + 256 + 64, 8};
+    case TensorType::q6_k:
+      return {32, 32 + 256 + 128, 8};
+    case TensorType::f32:
+      return {0, kCellColumns * kTileRows * 4, 1};
     case TensorType::f16:
-    case TensorType::bf16: return {0, kCellColumns * kTileRows * 2, 1};
+    case TensorType::bf16:
+      return {0, kCellColumns * kTileRows * 2, 1};
   }
   return {};
 }

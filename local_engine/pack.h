@@ -1,7 +1,7 @@
 // Weights as the CPU kernels read them. A matrix is cut into tiles of 16 rows, a tile into cells of
 // 32 columns; a cell holds the same four columns of all 16 rows side by side, so that one 64-byte
-// register carries 16 rows and a dot product needs no horizontal sum. Bytes per weight stay those of
-// the file (Q4_K and Q5_K: 3 % more, as their 6-bit scales become bytes).
+// register carries 16 rows and a dot product needs no horizontal sum. Bytes per weight stay those
+// of the file (Q4_K and Q5_K: 3 % more, as their 6-bit scales become bytes).
 #pragma once
 
 #include <cstddef>
@@ -51,8 +51,8 @@ struct Matrix {
   const std::byte* slice(std::size_t index) const { return data + index * slice_bytes(); }
 };
 
-// Packs tiles [first, last) of one slice: `rows_data` is the slice as it lies in the file, `out` the
-// packed slice. Rows beyond the matrix and columns beyond a row become zeros.
+// Packs tiles [first, last) of one slice: `rows_data` is the slice as it lies in the file, `out`
+// the packed slice. Rows beyond the matrix and columns beyond a row become zeros.
 void pack_tiles(TensorType type, std::size_t rows, std::size_t columns, const std::byte* rows_data,
                 std::size_t first, std::size_t last, std::byte* out);
 

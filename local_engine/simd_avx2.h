@@ -105,9 +105,13 @@ inline Ints bits_or(Ints a, Ints b) {
   return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
 }
 template <int n>
-Ints shift_left(Ints a) { return {_mm256_slli_epi32(a.low, n), _mm256_slli_epi32(a.high, n)}; }
+Ints shift_left(Ints a) {
+  return {_mm256_slli_epi32(a.low, n), _mm256_slli_epi32(a.high, n)};
+}
 template <int n>
-Ints shift_right(Ints a) { return {_mm256_srli_epi32(a.low, n), _mm256_srli_epi32(a.high, n)}; }
+Ints shift_right(Ints a) {
+  return {_mm256_srli_epi32(a.low, n), _mm256_srli_epi32(a.high, n)};
+}
 inline Ints look_up(const void* table16, Ints indices) {
   const __m256i table =
       _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(table16)));

@@ -54,9 +54,13 @@ inline Ints mul_i(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }
 inline Ints bits_and(Ints a, Ints b) { return _mm512_and_si512(a, b); }
 inline Ints bits_or(Ints a, Ints b) { return _mm512_or_si512(a, b); }
 template <int n>
-Ints shift_left(Ints a) { return _mm512_slli_epi32(a, n); }
+Ints shift_left(Ints a) {
+  return _mm512_slli_epi32(a, n);
+}
 template <int n>
-Ints shift_right(Ints a) { return _mm512_srli_epi32(a, n); }
+Ints shift_right(Ints a) {
+  return _mm512_srli_epi32(a, n);
+}
 // Byte i becomes table[byte i], for bytes 0..15.
 inline Ints look_up(const void* table16, Ints indices) {
   const __m128i table = _mm_loadu_si128(static_cast<const __m128i*>(table16));

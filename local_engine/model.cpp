@@ -1,0 +1,284 @@
+#include "local_engine/model.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace jevons::engine {
+namespace {
+
+constexpr std::size_t kTilesAChunk = 64;
+
+struct PackJob {
+  const GgufTensor* tensor = nullptr;
+  Matrix* to = nullptr;
+  std::size_t offset = 0;
+};
+
+// "4096 x 64 x 8", without trailing ones.
+std::string extents(const std::array<std::uint64_t, 4>& dims) {
+  std::size_t last = 4;
+  while (last > 1 && dims[last - 1] == 1) --last;
+  std::string out;
+  for (std::size_t i = 0; i < last; ++i) out += (i == 0 ? "" : " x ") + std::to_string(dims[i]);
+  return out;
+}
+
+// Looks tensors up, checks them against the shape and plans their packing. Keeps the first error.
+class Binder {
+ public:
+  explicit Binder(const GgufFile& file) : file_(file) {}
+
+  void matrix(Matrix& to, const std::string& name, std::uint64_t columns, std::uint64_t rows,
+              std::uint64_t count = 1) {
+    const GgufTensor* tensor = find(name, {columns, rows, count, 1});
+    if (tensor != nullptr) plan(to, *tensor);
+  }
+  void plan(Matrix& to, const GgufTensor& tensor) {
+    to.type = tensor.type;
+    to.columns = tensor.dims[0];
+    to.rows = tensor.dims[1];
+    to.count = tensor.dims[2];
+    jobs_.push_back({&tensor, &to, bytes_});
+    bytes_ += round_up(to.count * to.slice_bytes(), 4096);
+  }
+  void vector(std::vector<float>& to, const std::string& name, std::uint64_t size,
+              std::uint64_t count = 1) {
+    const GgufTensor* tensor = find(name, {size, count, 1, 1});
+    if (tensor == nullptr) return;
+    to.resize(tensor->elements());
+    const std::size_t bytes = row_bytes(tensor->type, size);
+    for (std::size_t i = 0; i < count; ++i) {
+      decode_row(tensor->type, tensor->data.data() + i * bytes,
+                 std::span(to).subspan(i * size, size));
+    }
+  }
+  void optional_vector(std::vector<float>& to, const std::string& name, std::uint64_t size,
+                       std::uint64_t count = 1) {
+    if (file_.find_tensor(name) != nullptr) vector(to, name, size, count);
+  }
+
+  bool failed() const { return error_.has_value(); }
+  const EngineError& error() const { return *error_; }
+  std::vector<PackJob>& jobs() { return jobs_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  const GgufTensor* find(const std::string& name, const std::array<std::uint64_t, 4>& dims) {
+    if (failed()) return nullptr;
+    const GgufTensor* tensor = file_.find_tensor(name);
+    if (tensor == nullptr) {
+      error_ = EngineError(EngineFault::invalid_model,
+                           file_.name() + ": tensor " + name + " is missing");
+      return nullptr;
+    }
+    if (tensor->dims != dims) {
+      error_ = EngineError(EngineFault::invalid_model, file_.name() + ": tensor " + name + " is " +
+                                                           extents(tensor->dims) +
+                                                           ", the metadata want " + extents(dims));
+      return nullptr;
+    }
+    return tensor;
+  }
+
+  const GgufFile& file_;
+  std::optional<EngineError> error_;
+  std::vector<PackJob> jobs_;
+  std::size_t bytes_ = 0;
+};
+
+void bind_attention(Binder& bind, const ModelShape& shape, const std::string& block, Layer& to) {
+  const std::uint64_t q_rows = std::uint64_t{shape.heads} * shape.head_dim;
+  const std::uint64_t kv_rows = std::uint64_t{shape.kv_heads} * shape.head_dim;
+  bind.vector(to.attention_norm, block + "attn_norm.weight", shape.embedding);
+  bind.matrix(to.q, block + "attn_q.weight", shape.embedding, q_rows);
+  bind.matrix(to.k, block + "attn_k.weight", shape.embedding, kv_rows);
+  bind.matrix(to.v, block + "attn_v.weight", shape.embedding, kv_rows);
+  bind.matrix(to.o, block + "attn_output.weight", q_rows, shape.embedding);
+  bind.optional_vector(to.q_bias, block + "attn_q.bias", q_rows);
+  bind.optional_vector(to.k_bias, block + "attn_k.bias", kv_rows);
+  bind.optional_vector(to.v_bias, block + "attn_v.bias", kv_rows);
+  bind.optional_vector(to.o_bias, block + "attn_output.bias", shape.embedding);
+  bind.optional_vector(to.sinks, block + "attn_sinks.weight", shape.heads);
+  if (shape.qk_norm == QkNorm::none) return;
+  const bool whole = shape.qk_norm == QkNorm::whole;
+  bind.vector(to.q_norm, block + "attn_q_norm.weight", whole ? q_rows : shape.head_dim);
+  bind.vector(to.k_norm, block + "attn_k_norm.weight", whole ? kv_rows : shape.head_dim);
+}
+
+// `suffix` is "", "_exps" or "_shexp".
+void bind_feed_forward(Binder& bind, const std::string& block, const std::string& suffix,
+                       std::uint64_t embedding, std::uint64_t width, std::uint64_t count,
+                       FeedForward& to) {
+  const auto name = [&](const char* part, const char* kind) {
+    return block + part + suffix + kind;
+  };
+  bind.matrix(to.gate, name("ffn_gate", ".weight"), embedding, width, count);
+  bind.matrix(to.up, name("ffn_up", ".weight"), embedding, width, count);
+  bind.matrix(to.down, name("ffn_down", ".weight"), width, embedding, count);
+  bind.optional_vector(to.gate_bias, name("ffn_gate", ".bias"), width, count);
+  bind.optional_vector(to.up_bias, name("ffn_up", ".bias"), width, count);
+  bind.optional_vector(to.down_bias, name("ffn_down", ".bias"), embedding, count);
+}
+
+void bind_layer(Binder& bind, const GgufFile& file, const ModelShape& shape, std::uint32_t index,
+                Layer& to) {
+  const std::string block = "blk." + std::to_string(index) + ".";
+  bind_attention(bind, shape, block, to);
+  if (shape.window > 0 && index % 2 == 0) to.window = shape.window;
+  const bool post = file.find_tensor(block + "ffn_norm.weight") == nullptr;
+  bind.vector(to.feed_forward_norm,
+              block + (post ? "post_attention_norm.weight" : "ffn_norm.weight"), shape.embedding);
+  if (shape.router.experts == 0) {
+    bind_feed_forward(bind, block, "", shape.embedding, shape.feed_forward, 1, to.experts);
+    return;
+  }
+  bind.matrix(to.router, block + "ffn_gate_inp.weight", shape.embedding, shape.router.experts);
+  bind.optional_vector(to.router_bias, block + "ffn_gate_inp.bias", shape.router.experts);
+  bind_feed_forward(bind, block, "_exps", shape.embedding, shape.feed_forward, shape.router.experts,
+                    to.experts);
+  if (shape.shared_feed_forward > 0) {
+    bind_feed_forward(bind, block, "_shexp", shape.embedding, shape.shared_feed_forward, 1,
+                      to.shared);
+  }
+}
+
+// What identifies the packed form of these files: their names are not enough, reading 12 GB to hash
+// them would cost more than packing saves.
+std::uint64_t cache_key(const GgufFile& file) {
+  constexpr std::uint64_t kFormat = 1;  // of pack.h
+  std::uint64_t key = kFormat * 0x9E3779B97F4A7C15ULL + file.total_bytes();
+  struct stat info = {};
+  if (stat(file.name().c_str(), &info) == 0) {
+    const auto seconds = static_cast<std::uint64_t>(info.st_mtim.tv_sec);
+    key = key * 0x100000001B3ULL + seconds * 1'000'000'000ULL +
+          static_cast<std::uint64_t>(info.st_mtim.tv_nsec);
+    key = key * 0x100000001B3ULL + info.st_ino;
+  }
+  return key;
+}
+
+std::string cache_path(const GgufFile& file, const LoadOptions& options) {
+  const std::filesystem::path model(file.name());
+  const std::string name = model.filename().string() + ".packed";
+  if (options.cache_folder.empty()) return (model.parent_path() / name).string();
+  return (std::filesystem::path(options.cache_folder) / name).string();
+}
+
+void pack_all(const std::vector<PackJob>& jobs, std::byte* base, ThreadPool& pool,
+              const LoadOptions& options) {
+  std::size_t done = 0;
+  for (const PackJob& job : jobs) {
+    const Matrix& m = *job.to;
+    const std::size_t chunks = (m.tiles() + kTilesAChunk - 1) / kTilesAChunk;
+    const std::size_t in_bytes = row_bytes(m.type, m.columns) * m.rows;
+    pool.run(chunks * m.count, [&](std::size_t i, unsigned) {
+      const std::size_t slice = i / chunks;
+      const std::size_t first = i % chunks * kTilesAChunk;
+      pack_tiles(m.type, m.rows, m.columns, job.tensor->data.data() + slice * in_bytes, first,
+                 std::min(m.tiles(), first + kTilesAChunk),
+                 base + job.offset + slice * m.slice_bytes());
+    });
+    ++done;
+    if (options.progress) {
+      options.progress(static_cast<double>(done) / static_cast<double>(jobs.size()),
+                       "packing weights");
+    }
+  }
+}
+
+EngineResult<WeightMemory> pack_into_memory(const GgufFile& file, Binder& bind, ThreadPool& pool,
+                                            const LoadOptions& options) {
+  const bool cached = bind.bytes() >= options.cache_from_bytes;
+  const std::string path = cached ? cache_path(file, options) : "";
+  const std::uint64_t key = cached ? cache_key(file) : 0;
+  if (cached) {
+    if (auto found = WeightMemory::open_cache(path, bind.bytes(), key)) return found;
+    if (auto fresh = WeightMemory::create_cache(path, bind.bytes())) {
+      pack_all(bind.jobs(), fresh->data(), pool, options);
+      // Unnamed it still serves this process; the next one packs again.
+      (void)fresh->finish_cache(path, key);
+      return fresh;
+    }
+  }
+  auto memory = WeightMemory::allocate(bind.bytes());
+  if (memory) pack_all(bind.jobs(), memory->data(), pool, options);
+  return memory;
+}
+
+void count_parameters(Model& model, const std::vector<PackJob>& jobs) {
+  std::map<TensorType, std::uint64_t> by_type;
+  for (const GgufTensor& tensor : model.file->tensors()) {
+    model.parameters += tensor.elements();
+    by_type[tensor.type] += tensor.elements();
+  }
+  model.active_parameters = model.parameters;
+  const auto most = std::max_element(by_type.begin(), by_type.end(),
+                                     [](auto& a, auto& b) { return a.second < b.second; });
+  if (most != by_type.end()) model.quantisation = std::string(type_info(most->first).name);
+  for (const PackJob& job : jobs) {
+    std::uint64_t bytes = job.tensor->data.size();
+    if (job.to->count > 1) {
+      const std::uint64_t idle = model.shape.router.experts - model.shape.router.used;
+      const std::uint64_t elements = job.tensor->elements() / job.to->count;
+      model.active_parameters -= idle * elements;
+      bytes = bytes / job.to->count * model.shape.router.used;
+    }
+    model.active_bytes += bytes;
+  }
+}
+
+// The packed copy is what runs; the file's own pages need not stay in memory.
+void forget_pages(const std::vector<PackJob>& jobs, const GgufTensor& keep) {
+  constexpr std::uintptr_t kPage = 4096;
+  for (const PackJob& job : jobs) {
+    if (job.tensor->name == keep.name) continue;
+    const auto begin = reinterpret_cast<std::uintptr_t>(job.tensor->data.data());
+    const std::uintptr_t first = round_up(begin, kPage);
+    const std::uintptr_t last = (begin + job.tensor->data.size()) / kPage * kPage;
+    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  }
+}
+
+}  // namespace
+
+EngineResult<Model> load_model(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
+                               const LoadOptions& options) {
+  auto shape = read_shape(*file);
+  if (!shape) return shape.error();
+  Model model;
+  model.shape = std::move(*shape);
+  model.file = file;
+  Binder bind(*file);
+  const GgufTensor* embedding = file->find_tensor("token_embd.weight");
+  const std::array<std::uint64_t, 4> expected = {model.shape.embedding, model.shape.vocabulary, 1,
+                                                 1};
+  if (embedding == nullptr || embedding->dims != expected) {
+    return EngineError(EngineFault::invalid_model,
+                       file->name() + ": tensor token_embd.weight is not " + extents(expected));
+  }
+  model.embedding = *embedding;
+  model.layers.resize(model.shape.layers);
+  for (std::uint32_t i = 0; i < model.shape.layers && !bind.failed(); ++i) {
+    bind_layer(bind, *file, model.shape, i, model.layers[i]);
+  }
+  bind.vector(model.output_norm, "output_norm.weight", model.shape.embedding);
+  const bool tied = file->find_tensor("output.weight") == nullptr;
+  bind.matrix(model.output, tied ? "token_embd.weight" : "output.weight", model.shape.embedding,
+              model.shape.vocabulary);
+  if (bind.failed()) return bind.error();
+  auto memory = pack_into_memory(*file, bind, pool, options);
+  if (!memory) return memory.error();
+  model.memory = std::move(*memory);
+  for (const PackJob& job : bind.jobs()) job.to->data = model.memory.data() + job.offset;
+  count_parameters(model, bind.jobs());
+  forget_pages(bind.jobs(), model.embedding);
+  return model;
+}
+
+}  // namespace jevons::engine

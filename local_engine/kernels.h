@@ -22,9 +22,13 @@ struct Int8Rows {
   std::size_t stride = 0;  // of q
 
   Int8Rows from(std::size_t token) const {
-    return {q + token * stride,         scale + token * blocks,
-            scaled_sum + token * blocks, minus_sum + token * blocks,
-            half_sum + token * 2 * blocks, blocks, stride};
+    return {q + token * stride,
+            scale + token * blocks,
+            scaled_sum + token * blocks,
+            minus_sum + token * blocks,
+            half_sum + token * 2 * blocks,
+            blocks,
+            stride};
   }
 };
 
@@ -33,8 +37,8 @@ struct FloatRows {
   std::size_t stride = 0;  // at least round_up(columns, 32), padded with zeros
 };
 
-// out[t * out_stride + 16 * (tile - out_tile) + r] for tiles [first, last) of one packed slice; the lanes of a
-// last partial tile are written too, so rows of `out` are round_up(rows, 16) long.
+// out[t * out_stride + 16 * (tile - out_tile) + r] for tiles [first, last) of one packed slice; the
+// lanes of a last partial tile are written too, so rows of `out` are round_up(rows, 16) long.
 struct MatmulArgs {
   const std::byte* slice = nullptr;
   std::size_t columns = 0;

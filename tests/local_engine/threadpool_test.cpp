@@ -1,0 +1,73 @@
+#include "local_engine/threadpool.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <numeric>
+#include <vector>
+
+using jevons::engine::ThreadPool;
+
+TEST_CASE("every chunk runs exactly once, region after region") {
+  for (const unsigned threads : {1U, 2U, 4U}) {
+    ThreadPool pool(threads);
+    CHECK(pool.threads() == threads);
+    for (std::size_t chunks : {0U, 1U, 2U, 7U, 300U}) {
+      for (int round = 0; round < 200; ++round) {
+        std::vector<std::atomic<int>> seen(chunks);
+        std::atomic<bool> bad_thread = false;
+        pool.run(chunks, [&](std::size_t chunk, unsigned thread) {
+          seen[chunk].fetch_add(1);
+          if (thread >= threads) bad_thread = true;
+        });
+        const int total = std::accumulate(
+            seen.begin(), seen.end(), 0, [](int sum, const auto& one) { return sum + one.load(); });
+        CHECK(total == static_cast<int>(chunks));
+        CHECK_FALSE(bad_thread.load());
+      }
+    }
+  }
+}
+
+TEST_CASE("writes of all threads are visible after the region") {
+  ThreadPool pool(3);
+  std::vector<int> values(1000);
+  for (int round = 1; round < 300; ++round) {
+    pool.run(values.size(), [&](std::size_t i, unsigned) { values[i] += round; });
+  }
+  for (const int value : values) CHECK(value == 299 * 300 / 2);
+}
+
+TEST_CASE("a thread that holds its chunk too long is put aside, and comes back") {
+  ThreadPool pool(2);
+  std::atomic<unsigned> others = 0;
+  // The other thread, once it takes a chunk, sits on it as if it had lost its core.
+  const auto stall = [&](std::size_t, unsigned thread) {
+    if (thread == 0) {
+      while (others.load() == 0) {
+      }
+      return;
+    }
+    others.fetch_add(1);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+  };
+  pool.run(2, stall);
+  CHECK(pool.set_asides() == 1);
+  // While it is aside, regions run on the caller alone.
+  std::atomic<bool> other = false;
+  pool.run(50, [&](std::size_t, unsigned thread) {
+    if (thread != 0) other = true;
+  });
+  CHECK_FALSE(other.load());
+  // After the pause it takes part again.
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!other.load() && std::chrono::steady_clock::now() < give_up) {
+    pool.run(200, [&](std::size_t, unsigned thread) {
+      if (thread != 0) other = true;
+    });
+  }
+  CHECK(other.load());
+}

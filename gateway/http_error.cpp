@@ -29,27 +29,44 @@ Row row_of(const Error& error) {
     case Fault::price_unknown:
     case Fault::stateful_unsupported:
     case Fault::no_eligible_target:
-    case Fault::bad_request: return {400, invalid, invalid};
-    case Fault::invalid_api_key: return {401, invalid, "authentication_error"};
-    case Fault::budget_exceeded: return {402, "insufficient_quota", "billing_error"};
+    case Fault::bad_request:
+      return {400, invalid, invalid};
+    case Fault::invalid_api_key:
+      return {401, invalid, "authentication_error"};
+    case Fault::budget_exceeded:
+      return {402, "insufficient_quota", "billing_error"};
     case Fault::model_not_allowed:
     case Fault::policy_not_allowed:
     case Fault::missing_tag:
-    case Fault::refused_by_policy: return {403, "permission_error", "permission_error"};
+    case Fault::refused_by_policy:
+      return {403, "permission_error", "permission_error"};
     case Fault::model_not_found:
-    case Fault::not_found: return {404, invalid, "not_found_error"};
-    case Fault::method_not_allowed: return {405, invalid, invalid};
-    case Fault::request_timeout: return {408, invalid, invalid};
-    case Fault::length_required: return {411, invalid, invalid};
-    case Fault::request_too_large: return {413, invalid, "request_too_large"};
-    case Fault::uri_too_long: return {414, invalid, "request_too_large"};
-    case Fault::unsupported_media_type: return {415, invalid, invalid};
-    case Fault::expectation_failed: return {417, invalid, invalid};
-    case Fault::header_too_large: return {431, invalid, "request_too_large"};
-    case Fault::not_implemented: return {501, invalid, invalid};
-    case Fault::version_not_supported: return {505, invalid, invalid};
-    case Fault::idempotency_in_flight: return {409, invalid, invalid, true};
-    case Fault::idempotency_conflict: return {422, invalid, invalid};
+    case Fault::not_found:
+      return {404, invalid, "not_found_error"};
+    case Fault::method_not_allowed:
+      return {405, invalid, invalid};
+    case Fault::request_timeout:
+      return {408, invalid, invalid};
+    case Fault::length_required:
+      return {411, invalid, invalid};
+    case Fault::request_too_large:
+      return {413, invalid, "request_too_large"};
+    case Fault::uri_too_long:
+      return {414, invalid, "request_too_large"};
+    case Fault::unsupported_media_type:
+      return {415, invalid, invalid};
+    case Fault::expectation_failed:
+      return {417, invalid, invalid};
+    case Fault::header_too_large:
+      return {431, invalid, "request_too_large"};
+    case Fault::not_implemented:
+      return {501, invalid, invalid};
+    case Fault::version_not_supported:
+      return {505, invalid, invalid};
+    case Fault::idempotency_in_flight:
+      return {409, invalid, invalid, true};
+    case Fault::idempotency_conflict:
+      return {422, invalid, invalid};
     // The limit in question is named by its error: "requests" or "tokens".
     case Fault::rate_limit_exceeded:
       return {429, error.param() == "tokens" ? "tokens" : "requests", "rate_limit_error", true};
@@ -59,17 +76,23 @@ Row row_of(const Error& error) {
       return {kept ? status : 400, invalid, status == 413 ? "request_too_large" : invalid};
     }
     case Fault::upstream_error:
-    case Fault::upstream_protocol_error: return {502, "server_error", "api_error", true, true};
-    case Fault::upstream_auth: return {502, "server_error", "api_error"};
+    case Fault::upstream_protocol_error:
+      return {502, "server_error", "api_error", true, true};
+    case Fault::upstream_auth:
+      return {502, "server_error", "api_error"};
     case Fault::upstream_overloaded:
     case Fault::no_target_available:
     case Fault::budget_busy:
     case Fault::overloaded:
-    case Fault::ledger_unavailable: return {503, "server_error", "overloaded_error", true, true};
-    case Fault::deadline_exceeded: return {504, "server_error", "timeout_error", true, true};
-    case Fault::cancelled: return {499, invalid, invalid};
+    case Fault::ledger_unavailable:
+      return {503, "server_error", "overloaded_error", true, true};
+    case Fault::deadline_exceeded:
+      return {504, "server_error", "timeout_error", true, true};
+    case Fault::cancelled:
+      return {499, invalid, invalid};
     case Fault::internal:
-    case Fault::config: break;
+    case Fault::config:
+      break;
   }
   return {500, "server_error", "api_error"};
 }
@@ -126,7 +149,8 @@ HttpError http_error(const Error& error, Dialect dialect, std::string_view reque
   const bool retry = should_retry(error);
   answer.headers.push_back({"x-should-retry", retry ? "true" : "false"});
   if (error.retry_after_ms()) {
-    const std::int64_t ms = std::clamp<std::int64_t>(*error.retry_after_ms(), 0, retry_after_ms_max);
+    const std::int64_t ms =
+        std::clamp<std::int64_t>(*error.retry_after_ms(), 0, retry_after_ms_max);
     answer.headers.push_back({"retry-after", std::to_string((ms + 999) / 1000)});
     answer.headers.push_back({"retry-after-ms", std::to_string(ms)});
   }

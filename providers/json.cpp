@@ -15,13 +15,20 @@ namespace jevons {
 
 std::string_view json_kind_name(JsonKind kind) {
   switch (kind) {
-    case JsonKind::absent: return "nothing";
-    case JsonKind::null: return "null";
-    case JsonKind::boolean: return "a boolean";
-    case JsonKind::number: return "a number";
-    case JsonKind::string: return "a string";
-    case JsonKind::array: return "an array";
-    case JsonKind::object: return "an object";
+    case JsonKind::absent:
+      return "nothing";
+    case JsonKind::null:
+      return "null";
+    case JsonKind::boolean:
+      return "a boolean";
+    case JsonKind::number:
+      return "a number";
+    case JsonKind::string:
+      return "a string";
+    case JsonKind::array:
+      return "an array";
+    case JsonKind::object:
+      return "an object";
   }
   return "nothing";
 }
@@ -129,9 +136,7 @@ class JsonTreeBuilder {
     document_.nodes_.push_back(node);
     return {kept, length};
   }
-  bool count_value() {
-    return ++values_ <= JsonDocument::values_max || refuse_size();
-  }
+  bool count_value() { return ++values_ <= JsonDocument::values_max || refuse_size(); }
   bool leaf(JsonKind kind, std::string_view text, std::uint32_t length) {
     if (!count_value()) return false;
     append(kind, text, length);
@@ -207,6 +212,10 @@ Error json_error(std::string_view text, std::size_t offset, const ParseProblem& 
         .with_param(key);
   }
   std::string what = problem.message;
+  if (code == rapidjson::kParseErrorStringEscapeInvalid && offset < text.size() &&
+      static_cast<unsigned char>(text[offset]) < 0x20) {
+    what = "a control character in a string must be escaped";
+  }
   if (what.empty()) {
     what = rapidjson::GetParseError_En(code);
     if (!what.empty() && what.back() == '.') what.pop_back();
@@ -260,9 +269,7 @@ std::string_view JsonView::text() const {
   return {node.text, node.length};
 }
 
-bool JsonView::boolean() const {
-  return is_boolean() && document_->nodes_[node_].length != 0;
-}
+bool JsonView::boolean() const { return is_boolean() && document_->nodes_[node_].length != 0; }
 
 std::optional<std::int64_t> JsonView::integer() const {
   if (!is_number()) return std::nullopt;
@@ -311,9 +318,7 @@ JsonView::Iterator JsonView::end() const {
   return {document_, container ? document_->nodes_[node_].next : 0, is_object()};
 }
 
-JsonView JsonView::Iterator::operator*() const {
-  return {document_, members_ ? node_ + 1 : node_};
-}
+JsonView JsonView::Iterator::operator*() const { return {document_, members_ ? node_ + 1 : node_}; }
 
 std::string_view JsonView::Iterator::key() const {
   if (!members_) return {};
@@ -335,13 +340,23 @@ std::string JsonView::json() const {
 // Recursion is bounded by JsonDocument::depth_max.
 void JsonView::append_json(std::string& out) const {
   switch (kind()) {
-    case JsonKind::absent: return;
-    case JsonKind::null: out += "null"; return;
-    case JsonKind::boolean: out += boolean() ? "true" : "false"; return;
-    case JsonKind::number: out += text(); return;
-    case JsonKind::string: append_json_string(out, text()); return;
+    case JsonKind::absent:
+      return;
+    case JsonKind::null:
+      out += "null";
+      return;
+    case JsonKind::boolean:
+      out += boolean() ? "true" : "false";
+      return;
+    case JsonKind::number:
+      out += text();
+      return;
+    case JsonKind::string:
+      append_json_string(out, text());
+      return;
     case JsonKind::array:
-    case JsonKind::object: break;
+    case JsonKind::object:
+      break;
   }
   const bool object = is_object();
   char before = object ? '{' : '[';
@@ -448,13 +463,24 @@ JsonWriter& JsonWriter::integer(std::int64_t value) {
   return *this;
 }
 
+namespace {
+
+template <class Real>
+std::string_view shortest(std::array<char, 32>& digits, Real value) {
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  return {digits.data(), static_cast<std::size_t>(written.ptr - digits.data())};
+}
+
+}  // namespace
+
 JsonWriter& JsonWriter::number(double value) {
-  if (!std::isfinite(value)) return null();
-  separate();
-  char digits[32];
-  const auto written = std::to_chars(digits, digits + sizeof digits, value);
-  out_.append(digits, written.ptr);
-  return *this;
+  std::array<char, 32> digits;
+  return std::isfinite(value) ? raw(shortest(digits, value)) : null();
+}
+
+JsonWriter& JsonWriter::number(float value) {
+  std::array<char, 32> digits;
+  return std::isfinite(value) ? raw(shortest(digits, value)) : null();
 }
 
 JsonWriter& JsonWriter::boolean(bool value) { return raw(value ? "true" : "false"); }

@@ -99,8 +99,8 @@ class JsonDocument {
   friend class JsonView;
   friend class JsonTreeBuilder;
   struct Node {
-    const char* text = nullptr;  // of strings, numbers and keys; points into arena_
-    std::uint32_t length = 0;    // bytes of text, or number of members or elements
+    const char* text = nullptr;   // of strings, numbers and keys; points into arena_
+    std::uint32_t length = 0;     // bytes of text, or number of members or elements
     std::uint32_t next : 28 = 0;  // the node after this value and all that it holds
     std::uint32_t kind : 4 = 0;
   };
@@ -121,6 +121,7 @@ class JsonWriter {
   JsonWriter& string(std::string_view text);
   JsonWriter& integer(std::int64_t value);
   JsonWriter& number(double value);  // shortest text that reads back the same; null if not finite
+  JsonWriter& number(float value);   // likewise, with the digits that a float needs
   JsonWriter& boolean(bool value);
   JsonWriter& null();
   JsonWriter& raw(std::string_view json);  // already JSON

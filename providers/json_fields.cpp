@@ -35,7 +35,8 @@ bool FieldReader::fail(Error error) {
 }
 
 bool FieldReader::missing(const JsonPath& path, std::string_view remedy) {
-  return ok() && fail(field_error(Fault::missing_field, path, "is missing. " + std::string(remedy)));
+  return ok() &&
+         fail(field_error(Fault::missing_field, path, "is missing. " + std::string(remedy)));
 }
 
 bool FieldReader::wrong(const JsonPath& path, std::string_view expected, JsonView got) {
@@ -92,8 +93,8 @@ bool FieldReader::integer(JsonView value, const JsonPath& path, std::int64_t low
   if (!value.present()) return true;
   const std::optional<std::int64_t> number = value.integer();
   if (!number && value.is_number()) {
-    return invalid(path, "must be an integer, but is " + std::string(value.text().substr(0, 40)) +
-                             ".");
+    return invalid(path,
+                   "must be an integer, but is " + std::string(value.text().substr(0, 40)) + ".");
   }
   if (!number) return wrong(path, "an integer", value);
   if (*number < low || *number > high) {

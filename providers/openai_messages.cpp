@@ -120,7 +120,8 @@ bool read_role(FieldReader& in, JsonView value, const JsonPath& path, Role& out)
   if (!value.present()) return in.missing(path, "Say who speaks, such as user.");
   if (!value.is_string()) return in.wrong(path, "a string", value);
   const std::string_view role = value.text();
-  for (const Role known : {Role::system, Role::developer, Role::user, Role::assistant, Role::tool}) {
+  for (const Role known :
+       {Role::system, Role::developer, Role::user, Role::assistant, Role::tool}) {
     if (role == role_name(known)) {
       out = known;
       return true;
@@ -273,7 +274,9 @@ ToolCall read_openai_tool_call(JsonView value) {
 
 namespace {
 
-std::string data_url(const Part& part) { return "data:" + part.media_type + ";base64," + part.data; }
+std::string data_url(const Part& part) {
+  return "data:" + part.media_type + ";base64," + part.data;
+}
 
 void write_part(JsonWriter& out, const Part& part, std::string_view cache_mark) {
   switch (part.kind) {
@@ -307,7 +310,8 @@ void write_part(JsonWriter& out, const Part& part, std::string_view cache_mark) 
       out.end_object();
       break;
     case Part::Kind::thinking:
-    case Part::Kind::redacted_thinking: return;
+    case Part::Kind::redacted_thinking:
+      return;
   }
   if (!cache_mark.empty() && !part.cache_control.empty()) {
     out.key(cache_mark).raw(part.cache_control);

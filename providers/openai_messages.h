@@ -14,7 +14,8 @@
 namespace jevons {
 
 // `messages`. Also takes the legacy role "function" and `function_call`, which become tool messages
-// and tool calls with ids of ours, and Responses-style parts (input_text, output_text, input_image).
+// and tool calls with ids of ours, and Responses-style parts (input_text, output_text,
+// input_image).
 bool read_openai_messages(FieldReader& in, JsonView value, const JsonPath& path,
                           std::vector<Message>& out);
 // The content of one message: a string, or an array of parts. Absent and null give no parts.
@@ -23,8 +24,8 @@ bool read_openai_content(FieldReader& in, JsonView value, const JsonPath& path,
 
 struct OpenAiMessageStyle {
   // Roles as the upstream knows them; empty: as they are.
-  std::string_view system_role;     // what "system" becomes
-  std::string_view developer_role;  // what "developer" becomes
+  std::string_view system_role;      // what "system" becomes
+  std::string_view developer_role;   // what "developer" becomes
   std::string_view reasoning_field;  // name under which reasoning is replayed; empty: never
   std::string_view cache_mark;       // name of a part's cache breakpoint; empty: not sent
 };

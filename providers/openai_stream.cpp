@@ -63,8 +63,7 @@ class OpenAiStream : public StreamDecoder {
   };
 
   Result<void> use(std::string_view data, std::vector<StreamEvent>& events);
-  Result<void> use_choice(JsonView value, std::int64_t position,
-                          std::vector<StreamEvent>& events);
+  Result<void> use_choice(JsonView value, std::int64_t position, std::vector<StreamEvent>& events);
   void use_delta(JsonView delta, ChoiceState& choice, std::vector<StreamEvent>& events);
   Result<void> use_call(JsonView value, std::size_t position, ChoiceState& choice,
                         std::vector<StreamEvent>& events);
@@ -108,15 +107,24 @@ Result<void> OpenAiStream::use(std::string_view data, std::vector<StreamEvent>& 
   JsonView id, model, created, tier, fingerprint, choices, usage, groq, error;
   for (auto member = parsed->begin(); member != parsed->end(); ++member) {
     const std::string_view key = member.key();
-    if (key == "choices") choices = *member;
-    else if (key == "id") id = *member;
-    else if (key == "model") model = *member;
-    else if (key == "created") created = *member;
-    else if (key == "usage") usage = *member;
-    else if (key == "service_tier") tier = *member;
-    else if (key == "system_fingerprint") fingerprint = *member;
-    else if (key == "x_groq") groq = *member;
-    else if (key == "error") error = *member;
+    if (key == "choices")
+      choices = *member;
+    else if (key == "id")
+      id = *member;
+    else if (key == "model")
+      model = *member;
+    else if (key == "created")
+      created = *member;
+    else if (key == "usage")
+      usage = *member;
+    else if (key == "service_tier")
+      tier = *member;
+    else if (key == "system_fingerprint")
+      fingerprint = *member;
+    else if (key == "x_groq")
+      groq = *member;
+    else if (key == "error")
+      error = *member;
   }
   if (error.present()) {
     report(error.is_string() ? error.text() : error["message"].text(), error["code"].text(),
@@ -230,8 +238,8 @@ Result<void> OpenAiStream::use_call(JsonView value, std::size_t position, Choice
   const bool custom = value["custom"].is_object();
   const JsonView body = value[custom ? "custom" : "function"];
   const JsonView arguments_value = body[custom ? "input" : "arguments"];
-  const std::string arguments = arguments_value.is_object() ? arguments_value.json()
-                                                            : std::string(arguments_value.text());
+  const std::string arguments =
+      arguments_value.is_object() ? arguments_value.json() : std::string(arguments_value.text());
   const auto our_index = static_cast<std::int64_t>(&call - choice.calls.data());
   if (call.started) {
     if (arguments.empty()) return boost::system::in_place_value;

@@ -141,10 +141,18 @@ void write_openai_tool_choice(JsonWriter& out, const ToolChoice& choice,
                               std::string_view required) {
   switch (choice.mode) {
     case ToolChoice::Mode::unset:
-    case ToolChoice::Mode::automatic: out.string("auto"); return;
-    case ToolChoice::Mode::none: out.string("none"); return;
-    case ToolChoice::Mode::required: out.string(required); return;
-    case ToolChoice::Mode::raw: out.raw(choice.raw); return;
+    case ToolChoice::Mode::automatic:
+      out.string("auto");
+      return;
+    case ToolChoice::Mode::none:
+      out.string("none");
+      return;
+    case ToolChoice::Mode::required:
+      out.string(required);
+      return;
+    case ToolChoice::Mode::raw:
+      out.raw(choice.raw);
+      return;
     case ToolChoice::Mode::named:
       out.begin_object().key("type").string("function").key("function").begin_object();
       out.key("name").string(choice.name).end_object().end_object();
@@ -155,8 +163,12 @@ void write_openai_response_format(JsonWriter& out, const ResponseFormat& format)
   out.begin_object().key("type");
   switch (format.kind) {
     case ResponseFormat::Kind::unset:
-    case ResponseFormat::Kind::text: out.string("text"); break;
-    case ResponseFormat::Kind::json_object: out.string("json_object"); break;
+    case ResponseFormat::Kind::text:
+      out.string("text");
+      break;
+    case ResponseFormat::Kind::json_object:
+      out.string("json_object");
+      break;
     case ResponseFormat::Kind::json_schema:
       out.string("json_schema").key("json_schema").begin_object();
       out.key("name").string(format.name.empty() ? "answer" : format.name);

@@ -38,9 +38,10 @@ OpenAiCounts read_counts(JsonView usage, UsageCheck& check) {
                      usage["num_cached_tokens"],                                // Mistral
                      usage["cached_tokens"]}),                                  // Moonshot
       "cached_tokens");
-  counts.cache_write = check.count(
-      first_present({input["cache_write_tokens"], input["cache_creation_input_tokens"]}),  // Alibaba
-      "cache_write_tokens");
+  counts.cache_write =
+      check.count(first_present({input["cache_write_tokens"],
+                                 input["cache_creation_input_tokens"]}),  // Alibaba
+                  "cache_write_tokens");
   counts.audio_input = check.count(input["audio_tokens"], "prompt audio_tokens");
   counts.image_input = check.count(input["image_tokens"], "image_tokens");
   counts.reasoning = check.count(
@@ -66,6 +67,8 @@ void check_total(const OpenAiCounts& counts, std::int64_t prompt, std::int64_t c
                  UsageCheck& check) {
   if (!counts.total || !counts.prompt || !counts.completion) return;
   if (*counts.total == prompt + completion) return;
+  // What was added because it stands beside the stated counts may be missing from the total too.
+  if (*counts.total == *counts.prompt + *counts.completion) return;
   check.suspect("total_tokens is " + std::to_string(*counts.total) + ", its parts make " +
                 std::to_string(prompt + completion));
 }
@@ -105,9 +108,8 @@ void set_completion_classes(Usage& usage, const OpenAiCounts& counts, std::int64
                             UsageCheck& check) {
   const std::int64_t reasoning = check.inside(counts.reasoning.value_or(0), completion,
                                               "reasoning_tokens exceed completion_tokens");
-  const std::int64_t audio =
-      check.inside(counts.audio_output.value_or(0), completion - reasoning,
-                   "reasoning and audio_tokens exceed completion_tokens");
+  const std::int64_t audio = check.inside(counts.audio_output.value_or(0), completion - reasoning,
+                                          "reasoning and audio_tokens exceed completion_tokens");
   if (counts.reasoning) set_measured(usage, TokenClass::reasoning, reasoning);
   if (counts.audio_output) set_measured(usage, TokenClass::audio_output, audio);
   set_measured(usage, TokenClass::output, completion - reasoning - audio);

@@ -26,8 +26,7 @@ class ParameterFilter {
     return false;
   }
   bool rejected(std::string_view name) const {
-    return std::find(target_.rejects.begin(), target_.rejects.end(), name) !=
-           target_.rejects.end();
+    return std::find(target_.rejects.begin(), target_.rejects.end(), name) != target_.rejects.end();
   }
   void drop(std::string_view name) {
     if (strict_ && !error_) {

@@ -1,5 +1,6 @@
 // Server-sent events, the receiving half, as in the WHATWG specification: lines end in CR, LF or
-// CRLF, a BOM may come first, the bytes may be cut anywhere. Comments, `id` and `retry` are dropped.
+// CRLF, a BOM may come first, the bytes may be cut anywhere. Comments, `id` and `retry` are
+// dropped.
 #pragma once
 
 #include <cstddef>
@@ -39,9 +40,9 @@ class SseReader {
   std::string data_;
   std::string name_;
   bool has_data_ = false;
-  bool dispatched_ = false;    // data_ and name_ were handed out and are to be cleared
+  bool dispatched_ = false;      // data_ and name_ were handed out and are to be cleared
   bool skip_line_feed_ = false;  // the last line ended in CR: an LF that follows belongs to it
-  bool at_start_ = true;       // no line was finished yet: a BOM may stand here
+  bool at_start_ = true;         // no line was finished yet: a BOM may stand here
 };
 
 }  // namespace jevons

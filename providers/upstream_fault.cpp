@@ -138,15 +138,19 @@ Fault fault_of_status(int status, const Complaint& complaint) {
     case 401:
     case 402:
     case 403:
-    case 404: return Fault::upstream_auth;
+    case 404:
+      return Fault::upstream_auth;
     case 400:
     case 413:
-    case 422: return is_bad_key(complaint) ? Fault::upstream_auth : Fault::upstream_rejected;
+    case 422:
+      return is_bad_key(complaint) ? Fault::upstream_auth : Fault::upstream_rejected;
     case 408:
     case 409:
     case 425:
-    case 429: return Fault::upstream_overloaded;
-    default: return status >= 500 ? Fault::upstream_overloaded : Fault::upstream_error;
+    case 429:
+      return Fault::upstream_overloaded;
+    default:
+      return status >= 500 ? Fault::upstream_overloaded : Fault::upstream_error;
   }
 }
 

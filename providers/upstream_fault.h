@@ -14,8 +14,8 @@ namespace jevons {
 // A non-2xx answer as an Error:
 //   401, 402, 403, 404, exhausted quota or credit   upstream_auth, not retryable
 //   400, 413, 422                                   upstream_rejected, its message word for word
-//   408, 409, 429, 5xx                              upstream_overloaded, retryable, with retry-after
-//   anything else                                   upstream_error, not retryable
+//   408, 409, 429, 5xx                              upstream_overloaded, retryable, with
+//   retry-after anything else                                   upstream_error, not retryable
 Error upstream_fault(int status, std::span<const Header> headers, std::string_view body);
 
 // An error object inside a 2xx answer or a stream, by its message, type and code.

@@ -41,10 +41,9 @@ void check_usage_progress(const Usage& before, Usage& now) {
     const TokenCount& earlier = before.tokens[i];
     const TokenCount& later = now.tokens[i];
     if (later.source == Provenance::measured && later.count < earlier.count) {
-      append_finding(now.suspicion,
-                     std::string(token_class_name(static_cast<TokenClass>(i))) +
-                         " tokens decreased from " + std::to_string(earlier.count) + " to " +
-                         std::to_string(later.count));
+      append_finding(now.suspicion, std::string(token_class_name(static_cast<TokenClass>(i))) +
+                                        " tokens decreased from " + std::to_string(earlier.count) +
+                                        " to " + std::to_string(later.count));
     }
   }
 }

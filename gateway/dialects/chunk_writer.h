@@ -32,8 +32,8 @@ class ChunkWriter {
 
   AnswerMeta meta_;
   std::string object_;
-  std::string tier_;         // members that follow the model, with their commas
-  std::string head_;         // up to the opening bracket of "choices"
+  std::string tier_;  // members that follow the model, with their commas
+  std::string head_;  // up to the opening bracket of "choices"
   std::string request_id_;
   bool null_usage_;
 };

@@ -14,8 +14,10 @@ void count_request(ChatRequest& request) {
     for (const Part& part : message.parts) {
       bytes += part.text.size() + part.filename.size();
       // Audio and files have no per-item bound of their own: their bytes bound their tokens.
-      if (part.kind == Part::Kind::image) ++images;
-      else bytes += part.data.size();
+      if (part.kind == Part::Kind::image)
+        ++images;
+      else
+        bytes += part.data.size();
     }
     for (const ToolCall& call : message.tool_calls) {
       bytes += call.id.size() + call.name.size() + call.arguments.size();
@@ -33,10 +35,8 @@ void count_request(ChatRequest& request) {
 }
 
 const InboundDialect* dialect_of(Endpoint endpoint) {
-  static constexpr InboundDialect chat = {read_chat_request, write_chat_response,
-                                          open_chat_stream};
-  static constexpr InboundDialect completions = {read_completion_request,
-                                                 write_completion_response,
+  static constexpr InboundDialect chat = {read_chat_request, write_chat_response, open_chat_stream};
+  static constexpr InboundDialect completions = {read_completion_request, write_completion_response,
                                                  open_completion_stream};
   static constexpr InboundDialect embeddings = {
       read_embedding_request, write_embedding_response,
@@ -45,14 +45,18 @@ const InboundDialect* dialect_of(Endpoint endpoint) {
       }};
   switch (endpoint) {
     case Endpoint::chat:
-    case Endpoint::route: return &chat;
-    case Endpoint::completions: return &completions;
-    case Endpoint::embeddings: return &embeddings;
+    case Endpoint::route:
+      return &chat;
+    case Endpoint::completions:
+      return &completions;
+    case Endpoint::embeddings:
+      return &embeddings;
     case Endpoint::responses:
     case Endpoint::messages:
     case Endpoint::count_tokens:
     case Endpoint::feedback:
-    case Endpoint::models: return nullptr;
+    case Endpoint::models:
+      return nullptr;
   }
   return nullptr;
 }

@@ -25,32 +25,26 @@ using Path = const JsonPath&;
 using Out = ChatRequest&;
 
 constexpr OpenAiField chat_fields[] = {
-    {"messages", [](In in, Value v, Path p, Out out) {
-       return read_openai_messages(in, v, p, out.messages);
-     }},
-    {"tools", [](In in, Value v, Path p, Out out) {
-       return read_openai_tools(in, v, p, out.tools);
-     }},
+    {"messages",
+     [](In in, Value v, Path p, Out out) { return read_openai_messages(in, v, p, out.messages); }},
+    {"tools",
+     [](In in, Value v, Path p, Out out) { return read_openai_tools(in, v, p, out.tools); }},
     {"functions", read_functions},
-    {"tool_choice", [](In in, Value v, Path p, Out out) {
-       return read_openai_tool_choice(in, v, p, out.tool_choice);
-     }},
+    {"tool_choice", [](In in, Value v, Path p,
+                       Out out) { return read_openai_tool_choice(in, v, p, out.tool_choice); }},
     {"function_call", read_function_call},
-    {"parallel_tool_calls", [](In in, Value v, Path p, Out out) {
-       return in.boolean(v, p, out.parallel_tool_calls);
-     }},
-    {"response_format", [](In in, Value v, Path p, Out out) {
+    {"parallel_tool_calls",
+     [](In in, Value v, Path p, Out out) { return in.boolean(v, p, out.parallel_tool_calls); }},
+    {"response_format",
+     [](In in, Value v, Path p, Out out) {
        return read_openai_response_format(in, v, p, out.response_format);
      }},
-    {"logprobs", [](In in, Value v, Path p, Out out) {
-       return in.boolean(v, p, out.sampling.logprobs);
-     }},
-    {"top_logprobs", [](In in, Value v, Path p, Out out) {
-       return in.integer(v, p, 0, 20, out.sampling.top_logprobs);
-     }},
-    {"reasoning_effort", [](In in, Value v, Path p, Out out) {
-       return in.string(v, p, out.reasoning_effort);
-     }},
+    {"logprobs",
+     [](In in, Value v, Path p, Out out) { return in.boolean(v, p, out.sampling.logprobs); }},
+    {"top_logprobs", [](In in, Value v, Path p,
+                        Out out) { return in.integer(v, p, 0, 20, out.sampling.top_logprobs); }},
+    {"reasoning_effort",
+     [](In in, Value v, Path p, Out out) { return in.string(v, p, out.reasoning_effort); }},
 };
 
 const OpenAiField* chat_field(std::string_view name) {

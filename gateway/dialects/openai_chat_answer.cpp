@@ -129,17 +129,32 @@ class ChatStream : public StreamWriter {
   void write_event(const StreamEvent& event, std::string& out) {
     using Kind = StreamEvent::Kind;
     switch (event.kind) {
-      case Kind::start: chunk_.set_tier(event.service_tier, event.system_fingerprint); return;
-      case Kind::text: write_text("content", event, out); return;
-      case Kind::reasoning: write_text("reasoning_content", event, out); return;
-      case Kind::refusal: write_text("refusal", event, out); return;
+      case Kind::start:
+        chunk_.set_tier(event.service_tier, event.system_fingerprint);
+        return;
+      case Kind::text:
+        write_text("content", event, out);
+        return;
+      case Kind::reasoning:
+        write_text("reasoning_content", event, out);
+        return;
+      case Kind::refusal:
+        write_text("refusal", event, out);
+        return;
       case Kind::tool_call_start:
-      case Kind::tool_call_arguments: write_call(event, out); return;
-      case Kind::logprobs: open_choice(event.choice, out).logprobs = event.text; return;
-      case Kind::finish: open_choice(event.choice, out).finish = event.finish; return;
+      case Kind::tool_call_arguments:
+        write_call(event, out);
+        return;
+      case Kind::logprobs:
+        open_choice(event.choice, out).logprobs = event.text;
+        return;
+      case Kind::finish:
+        open_choice(event.choice, out).finish = event.finish;
+        return;
       case Kind::signature:
       case Kind::usage:
-      case Kind::error: return;
+      case Kind::error:
+        return;
     }
   }
 

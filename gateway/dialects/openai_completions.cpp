@@ -49,8 +49,8 @@ bool read_prompt(FieldReader& in, JsonView value, const JsonPath& path, ChatRequ
 }
 
 constexpr OpenAiField completion_fields[] = {
-    {"prompt", read_prompt},     {"suffix", refuse_set},     {"echo", refuse_set},
-    {"best_of", read_best_of},   {"logprobs", read_logprobs},
+    {"prompt", read_prompt},   {"suffix", refuse_set},      {"echo", refuse_set},
+    {"best_of", read_best_of}, {"logprobs", read_logprobs},
 };
 
 const OpenAiField* completion_field(std::string_view name) {
@@ -103,8 +103,7 @@ class CompletionStream : public StreamWriter {
       const bool last = i + 1 == choices_.size();
       chunk_.begin(choice.index, out);
       out += R"("text":"","logprobs":null)";
-      const FinishReason finish =
-          choice.finish == FinishReason::unset ? end.finish : choice.finish;
+      const FinishReason finish = choice.finish == FinishReason::unset ? end.finish : choice.finish;
       chunk_.end(finish_word(finish), out, last && !include_usage_ ? &end.account : nullptr);
     }
     if (include_usage_) chunk_.usage(end, out);

@@ -30,14 +30,15 @@ bool read_input(FieldReader& in, JsonView value, const JsonPath& path, ChatReque
     out.inputs.emplace_back(value.text());
     return true;
   }
-  if (!value.is_array()) return in.wrong(path, "a string, or an array of strings or token ids", value);
+  if (!value.is_array())
+    return in.wrong(path, "a string, or an array of strings or token ids", value);
   if (value.size() == 0) return in.invalid(path, "is empty. Send at least one text.");
   const JsonView first = *value.begin();
   if (first.is_number()) return read_token_ids(in, value, path, out);
   out.input_was_array = true;
   if (value.size() > inputs_max) {
-    return in.invalid(path, "must hold at most 2048 texts, but holds " +
-                                std::to_string(value.size()) + ".");
+    return in.invalid(
+        path, "must hold at most 2048 texts, but holds " + std::to_string(value.size()) + ".");
   }
   std::size_t index = 0;
   for (JsonView item : value) {

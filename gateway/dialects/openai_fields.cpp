@@ -66,37 +66,32 @@ constexpr OpenAiField common_fields[] = {
     {"stream_options", read_stream_options},
     {"max_completion_tokens", read_max_completion},
     {"max_tokens", read_max_tokens},
-    {"temperature", [](In in, Value v, Path p, Out out) {
-       return in.number(v, p, 0, 2, out.sampling.temperature);
-     }},
-    {"top_p", [](In in, Value v, Path p, Out out) {
-       return in.number(v, p, 0, 1, out.sampling.top_p);
-     }},
-    {"top_k", [](In in, Value v, Path p, Out out) {
-       return in.integer(v, p, -1, INT64_MAX, out.sampling.top_k);
-     }},
-    {"frequency_penalty", [](In in, Value v, Path p, Out out) {
+    {"temperature", [](In in, Value v, Path p,
+                       Out out) { return in.number(v, p, 0, 2, out.sampling.temperature); }},
+    {"top_p",
+     [](In in, Value v, Path p, Out out) { return in.number(v, p, 0, 1, out.sampling.top_p); }},
+    {"top_k", [](In in, Value v, Path p,
+                 Out out) { return in.integer(v, p, -1, INT64_MAX, out.sampling.top_k); }},
+    {"frequency_penalty",
+     [](In in, Value v, Path p, Out out) {
        return in.number(v, p, -2, 2, out.sampling.frequency_penalty);
      }},
-    {"presence_penalty", [](In in, Value v, Path p, Out out) {
+    {"presence_penalty",
+     [](In in, Value v, Path p, Out out) {
        return in.number(v, p, -2, 2, out.sampling.presence_penalty);
      }},
     {"seed", read_seed},
-    {"logit_bias", [](In in, Value v, Path p, Out out) {
-       return in.object_json(v, p, out.sampling.logit_bias);
-     }},
+    {"logit_bias",
+     [](In in, Value v, Path p, Out out) { return in.object_json(v, p, out.sampling.logit_bias); }},
     {"stop", read_stop},
     {"n", read_n},
-    {"service_tier", [](In in, Value v, Path p, Out out) {
-       return in.string(v, p, out.service_tier);
-     }},
+    {"service_tier",
+     [](In in, Value v, Path p, Out out) { return in.string(v, p, out.service_tier); }},
     {"user", [](In in, Value v, Path p, Out out) { return in.string(v, p, out.user); }},
-    {"safety_identifier", [](In in, Value v, Path p, Out out) {
-       return in.string(v, p, out.user);
-     }},
-    {"prompt_cache_key", [](In in, Value v, Path p, Out out) {
-       return in.string(v, p, out.prompt_cache_key);
-     }},
+    {"safety_identifier",
+     [](In in, Value v, Path p, Out out) { return in.string(v, p, out.user); }},
+    {"prompt_cache_key",
+     [](In in, Value v, Path p, Out out) { return in.string(v, p, out.prompt_cache_key); }},
 };
 
 // Fields that refer to something an earlier request left at a provider.

@@ -12,8 +12,8 @@ namespace jevons {
 struct ListedModel {
   std::string id;  // what a client may ask for: a target's name, an alias, a policy's exact name
   std::string owned_by;
-  std::int64_t created = 0;    // unix seconds
-  std::int64_t context = 0;    // 0: not stated
+  std::int64_t created = 0;  // unix seconds
+  std::int64_t context = 0;  // 0: not stated
   std::int64_t max_output = 0;
 };
 

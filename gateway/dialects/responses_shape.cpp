@@ -110,10 +110,10 @@ bool read_input(FieldReader& in, JsonView input, const JsonPath& path, ChatReque
 
 bool read_responses_shape(FieldReader& in, JsonView root, ChatRequest& out) {
   static constexpr OpenAiField fields[] = {
-      {"input", read_input},     {"instructions", read_instructions},
-      {"text", read_text},       {"reasoning", read_reasoning},
-      {"include", ignore},       {"max_output_tokens", read_limit},
-      {"truncation", ignore},    {"max_tool_calls", ignore},
+      {"input", read_input},  {"instructions", read_instructions},
+      {"text", read_text},    {"reasoning", read_reasoning},
+      {"include", ignore},    {"max_output_tokens", read_limit},
+      {"truncation", ignore}, {"max_tool_calls", ignore},
   };
   const JsonPath top;
   for (const OpenAiField& field : fields) {

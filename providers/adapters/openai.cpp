@@ -18,11 +18,11 @@ struct QuirkRow {
   Quirks quirks = Quirks::none;
   std::string_view output_cap = "max_tokens";
   std::string_view seed = "seed";
-  std::string_view required = "required";    // the word of tool_choice
+  std::string_view required = "required";      // the word of tool_choice
   std::string_view developer_role = "system";  // what role developer becomes; empty: itself
-  std::string_view reasoning_field;          // replayed reasoning, empty: not sent
-  std::string_view cache_mark;               // cache breakpoints on parts, empty: not sent
-  bool stream_options = true;                // false: usage comes anyway, the field is refused
+  std::string_view reasoning_field;            // replayed reasoning, empty: not sent
+  std::string_view cache_mark;                 // cache breakpoints on parts, empty: not sent
+  bool stream_options = true;                  // false: usage comes anyway, the field is refused
   bool service_tier = false;
   bool top_k = false;
   bool base64_embeddings = false;
@@ -30,18 +30,29 @@ struct QuirkRow {
 };
 
 constexpr std::array<QuirkRow, 10> quirk_rows = {{
-    {.quirks = Quirks::none, .developer_role = "", .cache_mark = "prompt_cache_breakpoint",
-     .service_tier = true, .base64_embeddings = true},
+    {.quirks = Quirks::none,
+     .developer_role = "",
+     .cache_mark = "prompt_cache_breakpoint",
+     .service_tier = true,
+     .base64_embeddings = true},
     {.quirks = Quirks::deepseek, .reasoning_field = "reasoning_content"},
-    {.quirks = Quirks::mistral, .seed = "random_seed", .required = "any", .stream_options = false,
+    {.quirks = Quirks::mistral,
+     .seed = "random_seed",
+     .required = "any",
+     .stream_options = false,
      .refuses = {"user", "prompt_cache_key", "logit_bias", "logprobs", "top_logprobs", "store",
                  "verbosity"}},
     {.quirks = Quirks::xai, .output_cap = "max_completion_tokens"},
-    {.quirks = Quirks::groq, .output_cap = "max_completion_tokens", .service_tier = true,
+    {.quirks = Quirks::groq,
+     .output_cap = "max_completion_tokens",
+     .service_tier = true,
      .refuses = {"logit_bias", "logprobs", "top_logprobs"}},
     {.quirks = Quirks::together, .top_k = true},
-    {.quirks = Quirks::openrouter, .reasoning_field = "reasoning", .cache_mark = "cache_control",
-     .service_tier = true, .top_k = true},
+    {.quirks = Quirks::openrouter,
+     .reasoning_field = "reasoning",
+     .cache_mark = "cache_control",
+     .service_tier = true,
+     .top_k = true},
     {.quirks = Quirks::moonshot, .reasoning_field = "reasoning_content"},
     {.quirks = Quirks::ollama},
     {.quirks = Quirks::vllm, .top_k = true, .base64_embeddings = true},
@@ -85,7 +96,10 @@ struct Encoding {
   JsonWriter out{body};
 
   Encoding(const ChatRequest& r, const Target& t, const EncodeOptions& o)
-      : request(r), target(t), options(o), row(row_of(o.quirks)),
+      : request(r),
+        target(t),
+        options(o),
+        row(row_of(o.quirks)),
         reasoning(o.quirks == Quirks::none ? reasoning_model(t.model) : ReasoningModel{}),
         filter(t, o.strict_params) {}
 
@@ -114,8 +128,8 @@ std::string effort_of(Encoding& e) {
     if (asked.empty()) e.filter.drop("thinking");
   }
   if (asked.empty()) return {};
-  const bool thinks = e.reasoning.is || !e.target.efforts.empty() ||
-                      has(e.target.can, Capability::thinking);
+  const bool thinks =
+      e.reasoning.is || !e.target.efforts.empty() || has(e.target.can, Capability::thinking);
   if (!thinks) {
     // To a model that cannot reason, "none" asks for what it does anyway.
     if (asked != "none") e.filter.drop("reasoning_effort");
@@ -138,16 +152,14 @@ void write_number(Encoding& e, std::string_view name, const std::optional<double
 
 void write_sampling(Encoding& e, std::string_view effort) {
   const SamplingParameters& sampling = e.request.sampling;
-  const bool samples =
-      !e.reasoning.is || (e.reasoning.samples_at_effort_none && effort == "none");
+  const bool samples = !e.reasoning.is || (e.reasoning.samples_at_effort_none && effort == "none");
   write_number(e, "temperature", sampling.temperature, samples);
   write_number(e, "top_p", sampling.top_p, samples);
   write_number(e, "frequency_penalty", sampling.frequency_penalty, samples);
   write_number(e, "presence_penalty", sampling.presence_penalty, samples);
   if (sampling.top_k) {
     const bool possible = e.row.top_k || (e.options.quirks == Quirks::none &&
-                                          e.request.dialect == Dialect::openai &&
-                                          !e.reasoning.is);
+                                          e.request.dialect == Dialect::openai && !e.reasoning.is);
     if (!possible) {
       e.filter.drop("top_k");
     } else if (e.takes("top_k", true)) {

@@ -19,7 +19,7 @@ namespace jevons {
 
 struct HttpCall {
   std::string url;
-  std::string body;             // sent as POST
+  std::string body;            // sent as POST
   std::vector<Header> headers;  // complete, credential included
   std::int64_t first_byte_timeout_ms = 120'000;
   std::int64_t idle_timeout_ms = 60'000;  // between body bytes
@@ -42,7 +42,7 @@ class HttpExchange {
 // A handle to abort a call from a callback while `send` or `read` waits.
 class CancelSlot {
  public:
-  void cancel();  // idempotent
+  void cancel();                          // idempotent
   bool cancelled() const { return cancelled_; }
   void bind(std::function<void()> abort);  // runs at once if already cancelled
   void unbind() { abort_ = nullptr; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "router/yaml_agreement.h"
 #include "router/yaml_cursor.h"
 
 namespace jevons {
@@ -110,7 +111,11 @@ bool parse_yaml(const YamlFile& file, YamlDocument& document, std::vector<Config
   try {
     check_characters(document.text);
     document.root = read_yaml_nodes(document.text);
-    return true;
+    const auto disagreement = yaml_disagreement(document.text, document.root);
+    if (!disagreement) return true;
+    errors.push_back(
+        document.error_at(disagreement->line, disagreement->offset, disagreement->message));
+    return false;
   } catch (const YamlFault& fault) {
     errors.push_back(document.error_at(fault.line, fault.offset, fault.message));
     return false;

@@ -110,7 +110,7 @@ class BudgetBook {
   // Gives back what is above `keep`.
   void shrink(std::uint64_t id, Nanodollars keep);
   // Replaces the reservation by the cost; spend lands in the window of the reservation. Ends it.
-  // Returns by how much the cost exceeded the reservation (0: none), for the overshoot counter.
+  // Returns by how much it pushed a hard budget past its limit (0: it did not).
   Nanodollars settle(std::uint64_t id, Nanodollars cost);
   // An attempt that cost nothing.
   void release(std::uint64_t id);

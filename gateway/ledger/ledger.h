@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "router/error.h"
@@ -17,8 +18,8 @@ namespace jevons {
 // A virtual key as stored (contract.md 2). The secret is never here, only its HMAC.
 struct KeyRecord {
   std::string name;
-  std::string id;    // public part of jv-<id>-<secret>
-  std::string hash;  // "hmac-sha256:<hex>" under the pepper
+  std::string id;                     // public part of jv-<id>-<secret>
+  std::string hash;                   // "hmac-sha256:<hex>" under the pepper
   std::vector<std::string> policies;  // empty: [default_policy]
   std::vector<std::string> models;    // globs on target names, empty: all
   double min_quality = 0;
@@ -74,8 +75,9 @@ class Ledger {
 
   virtual ~Ledger() = default;
 
-  // Thread-safe. `done` runs on the ledger thread once the row is durable, or with
-  // ledger_unavailable (queue full for 2 s, disk full, I/O error). Duplicate (id, attempt): error.
+  // Thread-safe. `done` runs once: on the ledger thread when the row is durable, or with
+  // ledger_unavailable (queue full, 2 s passed, disk full, I/O error) on that thread, on the
+  // watchdog's, or at once on the caller's. Duplicate (id, attempt): error.
   virtual void intend(AttemptIntent intent, Done done) = 0;
   // Thread-safe, never refused: kept in memory while the disk fails. Settling twice is ignored.
   // `done` may be empty.
@@ -90,7 +92,10 @@ class Ledger {
   // Blocking, for start-up, CLI and admin (a read-only connection; each query under 1 s where the
   // caller is remote).
   virtual Result<std::vector<SpendRow>> spend(const SpendQuery& query) = 0;
-  virtual Result<std::vector<SpendSlice>> spend_since(std::int64_t unix_s) = 0;
+  // Spend of intents from that time on. Without sessions it is read from sums, fast at any size,
+  // and `session` is empty.
+  virtual Result<std::vector<SpendSlice>> spend_since(std::int64_t unix_s,
+                                                      bool with_sessions = true) = 0;
   virtual Result<std::vector<KeyRecord>> keys() = 0;
   virtual Result<void> save_key(const KeyRecord& key) = 0;  // insert or replace by id
   virtual Result<std::vector<AuditRow>> audit_rows(std::int64_t from_unix_ns) = 0;
@@ -98,12 +103,24 @@ class Ledger {
   virtual Result<std::string> verify() = 0;  // "ok" and counts, or what is wrong
   // Open attempts left by a crash, settled as orphaned estimates at open.
   virtual std::int64_t orphans_resolved() const = 0;
+  // A key was created here or configured in some earlier run: no anonymous use any more.
+  virtual Result<bool> keys_ever_configured() = 0;
+  virtual Result<void> note_keys_configured() = 0;
+  // Removes rows older than that (whole quarter hours); their sums stay in the reports. How many.
+  virtual Result<std::int64_t> retain_from(std::int64_t unix_ns) = 0;
+  // v1_attempts as CSV (RFC 4180) with a header line, in pieces.
+  virtual Result<void> export_csv(const std::function<void(std::string_view)>& write) = 0;
+  // Blocks until everything queued so far is durable. Errors: ledger_unavailable.
+  virtual Result<void> flush() = 0;
 };
 
 struct LedgerOptions {
   std::string path;
-  std::int64_t queue_max = 65'536;  // intents waiting; settles are not counted
-  std::int64_t now_unix_ns = 0;     // stamp of orphan resolution
+  std::int64_t queue_max = 65'536;      // intents waiting; settles are not counted
+  std::int64_t now_unix_ns = 0;         // stamp of orphan resolution
+  std::int64_t intent_wait_ms = 2'000;  // after which an intent is answered ledger_unavailable
+  std::function<void(const std::string&)> problem;  // one line for the log; any thread
+  std::string vfs;                                  // SQLite VFS, empty: the system's
 };
 
 // Opens or creates, migrates forward after a backup, refuses a newer schema, resolves orphans.

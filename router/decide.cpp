@@ -114,7 +114,10 @@ class Decider {
       const Narrowed narrowed = narrowed_by(*rule, t);
       exclude_if(narrowed == Narrowed::by_label, WhyNot::label);
       exclude_if(narrowed == Narrowed::by_rule, WhyNot::rule);
-      if (narrowed != Narrowed::no) narrowing_rule_ = rule;
+      // Of several rules that narrow, the first in the file is named.
+      if (narrowed != Narrowed::no && (narrowing_rule_ == nullptr || rule < narrowing_rule_)) {
+        narrowing_rule_ = rule;
+      }
     }
     const bool others_may_serve = in_.policy != nullptr && in_.policy->fallback_pinned;
     exclude_if(in_.pinned && !pinned_here(w.target) && !others_may_serve, WhyNot::rule);

@@ -39,14 +39,17 @@ constexpr double tokens_of_word(std::int64_t letters) {
   if (letters <= 4) return 1.0;
   if (letters <= 7) return 1.12;
   if (letters <= 10) return 1.45;
-  if (letters <= 14) return 2.2;
-  return static_cast<double>(letters) / 5.0;
+  if (letters <= 14) return 1.9;
+  return static_cast<double>(letters) / 6.0;
 }
-constexpr double tokens_per_symbol = 0.75;
+constexpr double tokens_per_symbol = 0.9;
+constexpr double tokens_per_further_symbol = 0.2;     // vocabularies hold `":{"` and its kind whole
 constexpr double tokens_per_accented = 0.45;          // beside the letters of its word
-constexpr double tokens_per_letter_elsewhere = 0.32;  // Cyrillic, Greek, Arabic, Hebrew
+constexpr double tokens_per_letter_elsewhere = 0.27;  // Cyrillic, Arabic, Hebrew
+constexpr double tokens_per_greek_letter = 0.42;
 constexpr double tokens_per_ideograph = 0.85;
-constexpr double tokens_per_wide_letter = 0.6;  // Hangul, kana, Devanagari, Thai
+constexpr double tokens_per_wide_letter = 0.62;    // Hangul, kana
+constexpr double tokens_per_marked_letter = 0.38;  // Devanagari, Thai: letters and their marks
 constexpr double tokens_per_emoji = 2.0;
 constexpr double tokens_per_bad_byte = 1.0;
 
@@ -88,8 +91,12 @@ double tokens_of_rune(Script script) {
       return tokens_per_accented;
     case Script::han:
       return tokens_per_ideograph;
-    case Script::cyrillic:
     case Script::greek:
+      return tokens_per_greek_letter;
+    case Script::devanagari:
+    case Script::thai:
+      return tokens_per_marked_letter;
+    case Script::cyrillic:
     case Script::arabic:
     case Script::hebrew:
       return tokens_per_letter_elsewhere;
@@ -170,9 +177,7 @@ class Scanner {
         if (rune.value == 0 || script == Script::han || script == Script::other) break;
         if (kind == Byte::lead2 && rune.value < 0xC0) break;  // « ° and their kind
         size = rune.size;
-        for (std::size_t i = 0; i < size; ++i) {
-          hash = word_hash_step(hash, static_cast<unsigned char>(text_[at_ + i]));
-        }
+        hash = hash_rune(hash, rune);
         ++stats_.scripts[static_cast<std::size_t>(script)];
         stats_.tokens += tokens_of_rune(script);
         if (script == Script::hangul && ++hangul == 2) prefix_hash = hash;
@@ -191,6 +196,22 @@ class Scanner {
     learn(hash);
     // Korean particles are glued to the word, so its first two syllables count as well.
     if (hangul > 2) learn(prefix_hash);
+  }
+
+  // Capital letters of the Latin and Cyrillic blocks hash as their small ones, which stand 32
+  // places behind; both forms take two bytes.
+  std::uint32_t hash_rune(std::uint32_t hash, const Rune& rune) const {
+    std::uint32_t small = rune.value;
+    const bool latin = small >= 0xC0 && small <= 0xDE && small != 0xD7;
+    if (latin || (small >= 0x410 && small <= 0x42F)) small += 32;
+    if (small != rune.value) {
+      hash = word_hash_step(hash, static_cast<unsigned char>(0xC0 | (small >> 6)));
+      return word_hash_step(hash, static_cast<unsigned char>(0x80 | (small & 0x3F)));
+    }
+    for (std::size_t i = 0; i < rune.size; ++i) {
+      hash = word_hash_step(hash, static_cast<unsigned char>(text_[at_ + i]));
+    }
+    return hash;
   }
 
   // One character that is no part of a word: an ideograph, foreign punctuation, an emoji.
@@ -273,7 +294,8 @@ class Scanner {
     const char next = at_ < text_.size() ? text_[at_] : '\n';
     ++stats_.characters;
     ++stats_.symbols;
-    stats_.tokens += tokens_per_symbol;
+    stats_.tokens += symbol_end_ == from ? tokens_per_further_symbol : tokens_per_symbol;
+    symbol_end_ = at_;
     switch (c) {
       case '?':
         ++stats_.questions;
@@ -361,6 +383,7 @@ class Scanner {
   bool line_start_ = true;
   std::int64_t number_ = 0;
   std::size_t number_end_ = 0;
+  std::size_t symbol_end_ = static_cast<std::size_t>(-1);
   std::uint32_t previous_ = 0;  // hash of the ideograph before
   std::size_t previous_end_ = 0;
 };

@@ -96,8 +96,7 @@ void read_match(YamlReader& reader, const YamlNode& node, Budget& budget) {
     const std::string& name = node.keys[i].text;
     const bool tag = name.starts_with("tag.") && is_tag_name(string_view(name).substr(4));
     if (!tag && name != "key" && name != "session") {
-      reader.fail(node.keys[i],
-                  unknown_word("key", name, {"key", "session", "tag.NAME"}) + " in match");
+      reader.fail(node.keys[i], unknown_word("key", name, {"key", "session", "tag.NAME"}, "match"));
       continue;
     }
     const auto value = yaml_text(reader, node.items[i], name);

@@ -120,7 +120,7 @@ void PolicyReader::read_selector_key(const YamlNode& key, const YamlNode& value,
     if (known == labels_.end()) {
       std::vector<string_view> names;
       for (const auto& entry : labels_) names.push_back(entry.first);
-      reader_.fail(key, unknown_word("label", label, names) + "; no target carries it");
+      reader_.fail(key, unknown_word("label", label, names, "the catalog"));
       return;
     }
     for (const YamlNode* one : yaml_several(reader_, value, name)) {
@@ -160,8 +160,7 @@ Selector PolicyReader::read_selector(const YamlNode& node, string_view what) {
       read_selector_key(node.keys[i], node.items[i], selector);
     } else {
       reader_.fail(node.keys[i],
-                   unknown_word("key", name, {"target", "provider", "tier", "labels.NAME"}) +
-                       " in " + std::string(what));
+                   unknown_word("key", name, {"target", "provider", "tier", "labels.NAME"}, what));
     }
   }
   return selector;

@@ -50,8 +50,9 @@ std::string or_list(std::span<const std::string_view> words) {
 }
 
 std::string unknown_word(std::string_view kind, std::string_view word,
-                         const std::vector<std::string_view>& known) {
+                         const std::vector<std::string_view>& known, std::string_view where) {
   std::string out = "unknown " + std::string(kind) + " '" + std::string(word.substr(0, 60)) + "'";
+  if (!where.empty()) out += " in " + std::string(where);
   const std::string_view near = nearest(word, known);
   if (!near.empty()) return out + "; did you mean '" + std::string(near) + "'?";
   out += " (known: ";
@@ -71,8 +72,7 @@ YamlMap::YamlMap(YamlReader& reader, const YamlNode& node, std::string_view what
   }
   for (const YamlNode& key : node.keys) {
     if (std::find(keys.begin(), keys.end(), key.text) != keys.end()) continue;
-    reader.fail(key, unknown_word("key", key.text, {keys.begin(), keys.end()}) + " in " +
-                         std::string(what));
+    reader.fail(key, unknown_word("key", key.text, {keys.begin(), keys.end()}, what));
   }
 }
 

@@ -108,9 +108,10 @@ class YamlMap {
   std::string_view what_;
 };
 
-// "unknown target 'gpt-mimi'; did you mean 'gpt-mini'?", or the known ones where none is near.
+// "unknown key 'modle' in a target; did you mean 'model'?", or the known ones where none is near.
+// `where` is "a target", empty where the kind says enough.
 std::string unknown_word(std::string_view kind, std::string_view word,
-                         const std::vector<std::string_view>& known);
+                         const std::vector<std::string_view>& known, std::string_view where = {});
 // "a, b or c"
 std::string or_list(std::span<const std::string_view> words);
 

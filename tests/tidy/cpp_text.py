@@ -62,6 +62,27 @@ def matching(text, index):
     return len(text)
 
 
+def raw_string_lines(text):
+    """Numbers of the lines that a raw string literal touches: wire text stands as it is sent."""
+    lines = set()
+    for match in re.finditer(r'R"([^(\s]{0,16})\(.*?\)\1"', text, re.S):
+        lines.update(range(line_of(text, match.start()), line_of(text, match.end()) + 1))
+    return lines
+
+
+def table_lines(code, start, end):
+    """Lines inside `= {...}`: the rows of a table are data, not steps."""
+    total = 0
+    at = start
+    while True:
+        match = re.search(r"=\s*\{", code[at:end])
+        if not match:
+            return total
+        opening = at + match.end() - 1
+        at = min(matching(code, opening), end)
+        total += code.count("\n", opening, at)
+
+
 _SCOPE = re.compile(r"^\s*(template\s*<.*>\s*)?(inline\s+)?"
                     r"(namespace|class|struct|union|enum|extern\s*\")", re.S)
 _NAME = re.compile(r"([~\w:]+|operator\s*[^\s\w(]+|operator\s*\(\))\s*\($")

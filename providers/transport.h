@@ -35,6 +35,9 @@ class HttpExchange {
   // The next body bytes; empty at the clean end. Errors: upstream_error (reset, cut),
   // deadline_exceeded, cancelled. Reading slowly pauses the upstream (256 KiB are buffered).
   virtual boost::asio::awaitable<Result<std::string>> read() = 0;
+  // No read follows. What is left of the body may be read and dropped for a moment, so that the
+  // connection can be used again; destroying the exchange then aborts nothing.
+  virtual void discard_rest() {}
   // Aborts; a waiting read returns Fault::cancelled.
   virtual void cancel() = 0;
 };

@@ -211,26 +211,13 @@ EngineResult<WeightMemory> pack_into_memory(const GgufFile& file, Binder& bind, 
   return memory;
 }
 
-void count_parameters(Model& model, const std::vector<PackJob>& jobs) {
-  std::map<TensorType, std::uint64_t> by_type;
-  for (const GgufTensor& tensor : model.file->tensors()) {
-    model.parameters += tensor.elements();
-    by_type[tensor.type] += tensor.elements();
-  }
-  model.active_parameters = model.parameters;
-  const auto most = std::max_element(by_type.begin(), by_type.end(),
-                                     [](auto& a, auto& b) { return a.second < b.second; });
-  if (most != by_type.end()) model.quantisation = std::string(type_info(most->first).name);
+std::uint64_t active_bytes(const ModelShape& shape, const std::vector<PackJob>& jobs) {
+  std::uint64_t out = 0;
   for (const PackJob& job : jobs) {
-    std::uint64_t bytes = job.tensor->data.size();
-    if (job.to->count > 1) {
-      const std::uint64_t idle = model.shape.router.experts - model.shape.router.used;
-      const std::uint64_t elements = job.tensor->elements() / job.to->count;
-      model.active_parameters -= idle * elements;
-      bytes = bytes / job.to->count * model.shape.router.used;
-    }
-    model.active_bytes += bytes;
+    const std::uint64_t bytes = job.tensor->data.size();
+    out += job.to->count > 1 ? bytes / job.to->count * shape.router.used : bytes;
   }
+  return out;
 }
 
 // The packed copy is what runs; the file's own pages need not stay in memory.
@@ -246,6 +233,23 @@ void forget_pages(const std::vector<PackJob>& jobs, const GgufTensor& keep) {
 }
 
 }  // namespace
+
+ParameterCount count_parameters(const GgufFile& file, const ModelShape& shape) {
+  std::map<TensorType, std::uint64_t> by_type;
+  ParameterCount out;
+  for (const GgufTensor& tensor : file.tensors()) {
+    out.all += tensor.elements();
+    by_type[tensor.type] += tensor.elements();
+    const bool experts = tensor.name.find("_exps.") != std::string_view::npos;
+    out.active += experts && shape.router.experts > 0
+                      ? tensor.elements() / shape.router.experts * shape.router.used
+                      : tensor.elements();
+  }
+  const auto less = [](const auto& a, const auto& b) { return a.second < b.second; };
+  const auto most = std::max_element(by_type.begin(), by_type.end(), less);
+  if (most != by_type.end()) out.quantisation = std::string(type_info(most->first).name);
+  return out;
+}
 
 EngineResult<Model> load_model(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
                                const LoadOptions& options) {
@@ -276,7 +280,8 @@ EngineResult<Model> load_model(std::shared_ptr<const GgufFile> file, ThreadPool&
   if (!memory) return memory.error();
   model.memory = std::move(*memory);
   for (const PackJob& job : bind.jobs()) job.to->data = model.memory.data() + job.offset;
-  count_parameters(model, bind.jobs());
+  model.count = count_parameters(*file, model.shape);
+  model.active_bytes = active_bytes(model.shape, bind.jobs());
   forget_pages(bind.jobs(), model.embedding);
   return model;
 }

@@ -99,6 +99,13 @@ struct LoadOptions {
   std::function<void(double, std::string_view)> progress;
 };
 
+struct ParameterCount {
+  std::uint64_t all = 0;
+  std::uint64_t active = 0;  // used for one token
+  std::string quantisation;  // the type that holds most of them
+};
+ParameterCount count_parameters(const GgufFile& file, const ModelShape& shape);
+
 struct Model {
   ModelShape shape;
   std::vector<Layer> layers;
@@ -107,9 +114,7 @@ struct Model {
   GgufTensor embedding;  // rows are decoded one at a time, from the file
   std::shared_ptr<const GgufFile> file;
   WeightMemory memory;
-  std::uint64_t parameters = 0;
-  std::uint64_t active_parameters = 0;
-  std::string quantisation;
+  ParameterCount count;
   // Bytes of the file's weights read for one token of a single sequence.
   std::uint64_t active_bytes = 0;
 };

@@ -1,0 +1,77 @@
+// From sampled tokens to what the client sees: characters, reasoning, tool calls, stop strings, log
+// probabilities, in the order they came.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "local_engine/engine.h"
+#include "local_engine/sampler.h"
+#include "local_engine/stop.h"
+#include "local_engine/tokenizer.h"
+
+namespace jevons::engine {
+
+// What a stretch of raw text is to the client.
+struct Parts {
+  std::string text;
+  std::string reasoning;
+  std::vector<ToolCallDelta> tool_calls;
+};
+
+// Splits a model's raw text into parts. One per answer.
+class AnswerParser {
+ public:
+  AnswerParser() = default;
+  AnswerParser(const AnswerParser&) = delete;
+  AnswerParser& operator=(const AnswerParser&) = delete;
+  virtual ~AnswerParser() = default;
+  // `text` is what the token shows, whole characters; control tokens come with none.
+  virtual void push(TokenId token, std::string_view text, Parts& out) = 0;
+  virtual void finish(Parts& out) = 0;
+  virtual bool reasoning() const { return false; }    // the next token belongs to the reasoning
+  virtual bool ends(TokenId) const { return false; }  // ends the answer besides the vocabulary's
+};
+
+// <think>...</think> and <tool_call>{"name":...,"arguments":...}</tool_call> as Qwen, Hermes,
+// SmolLM and many others write them.
+struct MarkupOptions {
+  bool thinks = false;
+  bool begins_thinking = false;  // the prompt ended inside <think>
+  bool calls_tools = false;
+  std::string call_id_prefix;
+};
+std::unique_ptr<AnswerParser> make_markup_parser(const MarkupOptions& options);
+
+class Answer {
+ public:
+  Answer(const Vocabulary& vocabulary, const Sampling& sampling,
+         std::unique_ptr<AnswerParser> parser);
+
+  // Adds what the token contributes. Not for tokens that end the answer.
+  void push(const Sampled& sampled, Update& out);
+  // What was held back. Call once.
+  void finish(Update& out);
+  bool stopped() const { return stop_.stopped(); }
+  bool ends(TokenId token) const { return vocabulary_->is_end(token) || parser_->ends(token); }
+  bool called_tools() const { return called_tools_; }
+  std::uint32_t reasoning_tokens() const { return reasoning_tokens_; }
+
+ private:
+  void deliver(Parts&& parts, Update& out);
+  TokenLogprobs describe(const Sampled& sampled) const;
+
+  const Vocabulary* vocabulary_;
+  bool logprobs_ = false;
+  Detokenizer detokenizer_;
+  std::unique_ptr<AnswerParser> parser_;
+  StopMatcher stop_;
+  std::vector<TokenLogprobs> held_logprobs_;
+  bool called_tools_ = false;
+  std::uint32_t reasoning_tokens_ = 0;
+};
+
+}  // namespace jevons::engine

@@ -65,7 +65,7 @@ BANNED = [
     (r"\b(?:system|steady|high_resolution)_clock::now\s*\(", r"^router/", "clock::now",
      "a time that is passed in"),
     (r"\bgetenv\s*\(", r"^(router|providers)/", "getenv", "a value that is passed in"),
-    (r"\busing\s+namespace\s+std\b", r"", "using namespace std", "std:: on each name"),
+    (r"\busing\s+namespace\s+std\s*;", r"", "using namespace std", "std:: on each name"),
 ]
 
 _SQL = r'"\s*(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|PRAGMA|ATTACH|VACUUM)\b'

@@ -8,23 +8,10 @@
 #include "providers/json.h"
 #include "providers/openai_messages.h"
 #include "providers/openai_usage.h"
+#include "providers/stream_base.h"
 #include "providers/upstream_fault.h"
 
 namespace jevons {
-
-Error protocol_error(std::string_view what) {
-  return Error(Fault::upstream_protocol_error, Origin::upstream,
-               "The upstream's answer " + std::string(what))
-      .with_retry(true)
-      .with_maybe_billed(true);
-}
-
-Error cut_error() {
-  return Error(Fault::upstream_error, Origin::upstream,
-               "The upstream's answer was cut: its stream ended without a finish reason.")
-      .with_retry(true)
-      .with_maybe_billed(true);
-}
 
 namespace {
 

@@ -14,12 +14,4 @@ Result<ChatResponse> decode_openai_answer(std::string_view body, const ChatReque
                                           Quirks quirks);
 std::unique_ptr<StreamDecoder> open_openai_stream(const ChatRequest& request, Quirks quirks);
 
-// "The upstream's answer <what>" as upstream_protocol_error, perhaps billed, worth another target.
-Error protocol_error(std::string_view what);
-// The stream ended without a finish reason or terminal marker.
-Error cut_error();
-
-// Every stream decoder gives up beyond this.
-inline constexpr std::size_t answer_bytes_max = 64 * 1024 * 1024;
-
 }  // namespace jevons

@@ -1,11 +1,9 @@
 // The stream of an OpenAI-like upstream: one chunk object an event, [DONE] at the end.
 #include <algorithm>
 
-#include "providers/json.h"
 #include "providers/openai_answer.h"
 #include "providers/openai_usage.h"
-#include "providers/sse.h"
-#include "providers/upstream_fault.h"
+#include "providers/stream_base.h"
 #include "providers/usage_check.h"
 
 namespace jevons {
@@ -14,40 +12,9 @@ namespace {
 constexpr std::int64_t choices_max = 128;
 constexpr std::size_t calls_max = 1'024;
 
-class OpenAiStream : public StreamDecoder {
+class OpenAiStream : public SseDecoder {
  public:
   explicit OpenAiStream(Quirks quirks) : quirks_(quirks) {}
-
-  Result<void> feed(std::string_view bytes, std::vector<StreamEvent>& events) override {
-    received_ += bytes.size();
-    if (received_ > answer_bytes_max) return protocol_error("is longer than 64 MiB.");
-    sse_.feed(bytes);
-    SseEvent event;
-    for (;;) {
-      const Result<bool> next = sse_.next(event);
-      if (!next) return next.error();
-      if (!*next) return boost::system::in_place_value;
-      const Result<void> used = use(event.data, events);
-      if (!used) return used;
-    }
-  }
-
-  Result<void> finish(std::vector<StreamEvent>& events) override {
-    SseEvent event;
-    const Result<bool> last = sse_.finish(event);
-    if (!last) return last.error();
-    if (*last) {
-      const Result<void> used = use(event.data, events);
-      if (!used) return used;
-    }
-    const bool complete =
-        !choices_.empty() && std::all_of(choices_.begin(), choices_.end(),
-                                         [](const ChoiceState& c) { return c.finished; });
-    if (!done_ && !complete) return cut_error();
-    return boost::system::in_place_value;
-  }
-
-  bool done() const override { return done_; }
 
  private:
   struct CallState {
@@ -62,47 +29,33 @@ class OpenAiStream : public StreamDecoder {
     std::vector<CallState> calls;  // position = our dense index
   };
 
-  Result<void> use(std::string_view data, std::vector<StreamEvent>& events);
+  Result<void> use(std::string_view data, std::vector<StreamEvent>& events) override;
+  bool complete() const override {
+    return !choices_.empty() && std::all_of(choices_.begin(), choices_.end(),
+                                            [](const ChoiceState& c) { return c.finished; });
+  }
   Result<void> use_choice(JsonView value, std::int64_t position, std::vector<StreamEvent>& events);
   void use_delta(JsonView delta, ChoiceState& choice, std::vector<StreamEvent>& events);
   Result<void> use_call(JsonView value, std::size_t position, ChoiceState& choice,
                         std::vector<StreamEvent>& events);
   CallState& call_of(JsonView value, std::size_t position, ChoiceState& choice);
   void use_usage(JsonView value, std::vector<StreamEvent>& events);
-  void end(std::vector<StreamEvent>& events);
-  void report(std::string_view message, std::string_view code, std::vector<StreamEvent>& events);
-
-  static StreamEvent& add(std::vector<StreamEvent>& events, StreamEvent::Kind kind,
-                          std::int64_t choice) {
-    StreamEvent& event = events.emplace_back();
-    event.kind = kind;
-    event.choice = choice;
-    return event;
-  }
-  static void add_text(std::vector<StreamEvent>& events, StreamEvent::Kind kind,
-                       std::int64_t choice, std::string_view text) {
-    if (!text.empty()) add(events, kind, choice).text = text;
-  }
+  void close_choices(std::vector<StreamEvent>& events);
 
   Quirks quirks_;
-  SseReader sse_;
-  JsonDocument document_;
-  std::size_t received_ = 0;
   bool started_ = false;
-  bool done_ = false;
   std::string id_, service_tier_;
   std::vector<ChoiceState> choices_;
   std::shared_ptr<const Usage> usage_;
 };
 
 Result<void> OpenAiStream::use(std::string_view data, std::vector<StreamEvent>& events) {
-  if (done_ || data.empty()) return boost::system::in_place_value;
   if (data == "[DONE]") {
-    end(events);
+    close_choices(events);
     return boost::system::in_place_value;
   }
-  const Result<JsonView> parsed = document_.parse(data);
-  if (!parsed) return protocol_error("has a broken stream event. " + parsed.error().message());
+  const Result<JsonView> parsed = parse(data);
+  if (!parsed) return parsed.error();
   if (!parsed->is_object()) return protocol_error("has a stream event that is no object.");
   JsonView id, model, created, tier, fingerprint, choices, usage, groq, error;
   for (auto member = parsed->begin(); member != parsed->end(); ++member) {
@@ -127,8 +80,7 @@ Result<void> OpenAiStream::use(std::string_view data, std::vector<StreamEvent>& 
       error = *member;
   }
   if (error.present()) {
-    report(error.is_string() ? error.text() : error["message"].text(), error["code"].text(),
-           events);
+    fail(error.is_string() ? error.text() : error["message"].text(), error["code"].text(), events);
     return boost::system::in_place_value;
   }
   if (tier.is_string()) service_tier_ = tier.text();
@@ -176,7 +128,7 @@ Result<void> OpenAiStream::use_choice(JsonView value, std::int64_t position,
   const JsonView finish = value["finish_reason"];
   const FinishReason reason = read_openai_finish(finish.text());
   if (reason == FinishReason::error) {
-    report("", finish.text(), events);
+    fail("", finish.text(), events);
   } else if (reason != FinishReason::unset && !found->finished) {
     found->finished = true;
     add(events, StreamEvent::Kind::finish, index).finish = reason;
@@ -242,10 +194,7 @@ Result<void> OpenAiStream::use_call(JsonView value, std::size_t position, Choice
       arguments_value.is_object() ? arguments_value.json() : std::string(arguments_value.text());
   const auto our_index = static_cast<std::int64_t>(&call - choice.calls.data());
   if (call.started) {
-    if (arguments.empty()) return boost::system::in_place_value;
-    StreamEvent& event = add(events, StreamEvent::Kind::tool_call_arguments, choice.index);
-    event.tool_index = our_index;
-    event.text = arguments;
+    add_arguments(events, choice.index, our_index, arguments);
     return boost::system::in_place_value;
   }
   if (call.id.empty()) call.id = value["id"].text();
@@ -280,22 +229,14 @@ void OpenAiStream::use_usage(JsonView value, std::vector<StreamEvent>& events) {
 }
 
 // [DONE]: a choice that never got its finish reason is complete all the same.
-void OpenAiStream::end(std::vector<StreamEvent>& events) {
-  done_ = true;
+void OpenAiStream::close_choices(std::vector<StreamEvent>& events) {
+  end();
   for (ChoiceState& choice : choices_) {
     if (choice.finished) continue;
     choice.finished = true;
     add(events, StreamEvent::Kind::finish, choice.index).finish =
         choice.calls.empty() ? FinishReason::stop : FinishReason::tool_calls;
   }
-}
-
-void OpenAiStream::report(std::string_view message, std::string_view code,
-                          std::vector<StreamEvent>& events) {
-  done_ = true;
-  StreamEvent& event = add(events, StreamEvent::Kind::error, 0);
-  event.error_message = upstream_fault_in_answer(message, code).message();
-  event.error_code = code;
 }
 
 }  // namespace

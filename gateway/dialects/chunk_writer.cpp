@@ -23,7 +23,7 @@ void ChunkWriter::set_tier(std::string_view service_tier, std::string_view syste
   tier_.clear();
   if (!service_tier.empty()) {
     tier_ += ",\"service_tier\":";
-    append_json_string(tier_, service_tier);
+    append_json_string(tier_, openai_service_tier(service_tier));
   }
   if (!system_fingerprint.empty()) {
     tier_ += ",\"system_fingerprint\":";
@@ -69,6 +69,10 @@ void ChunkWriter::usage(const StreamEnd& end, std::string& out) const {
   writer.key("x_jevons");
   write_account(writer, end.account);
   out += "}\n\n";
+}
+
+std::string_view openai_service_tier(std::string_view tier) {
+  return tier == "standard" ? "default" : tier;
 }
 
 void write_account(JsonWriter& out, const AnswerAccount& account) {

@@ -38,6 +38,9 @@ class ChunkWriter {
   bool null_usage_;
 };
 
+// The tier served in OpenAI's words: what others call standard is its default.
+std::string_view openai_service_tier(std::string_view tier);
+
 // The object `x_jevons` of contract.md 7.
 void write_account(JsonWriter& out, const AnswerAccount& account);
 

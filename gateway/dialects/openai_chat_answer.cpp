@@ -70,7 +70,9 @@ std::string write_chat_response(const ChatRequest& request, const ChatResponse& 
   }
   out.end_array();
   if (response.usage) write_openai_usage(out.key("usage"), *response.usage);
-  if (!response.service_tier.empty()) out.key("service_tier").string(response.service_tier);
+  if (!response.service_tier.empty()) {
+    out.key("service_tier").string(openai_service_tier(response.service_tier));
+  }
   if (!response.system_fingerprint.empty()) {
     out.key("system_fingerprint").string(response.system_fingerprint);
   }

@@ -7,7 +7,9 @@ const Adapter* adapter_of(Api api) {
     case Api::openai:
       return &openai_adapter;
     case Api::anthropic:
+      return &anthropic_adapter;
     case Api::gemini:
+      return &gemini_adapter;
     case Api::local:
       return nullptr;
   }

@@ -91,7 +91,7 @@ Result<void> AnthropicStream::use(std::string_view data, std::vector<StreamEvent
 }
 
 void AnthropicStream::use_start(JsonView message, std::vector<StreamEvent>& events) {
-  usage_.read(message["usage"]);
+  usage_.read(message["usage"], true);
   StreamEvent& start = add(events, StreamEvent::Kind::start, 0);
   start.upstream_id = message["id"].text();
   start.model = message["model"].text();

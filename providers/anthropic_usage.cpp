@@ -14,7 +14,7 @@ void overwrite(Count& count, const Count& reported) {
 
 }  // namespace
 
-void AnthropicUsage::read(JsonView usage) {
+void AnthropicUsage::read(JsonView usage, bool output_so_far) {
   if (!usage.is_object()) return;
   UsageCheck check;
   if (!suspicion_.empty()) check.suspect(suspicion_);
@@ -27,11 +27,13 @@ void AnthropicUsage::read(JsonView usage) {
             check.count(creation["ephemeral_5m_input_tokens"], "ephemeral_5m_input_tokens"));
   overwrite(cache_write_1h_,
             check.count(creation["ephemeral_1h_input_tokens"], "ephemeral_1h_input_tokens"));
-  const Count output = check.count(usage["output_tokens"], "output_tokens");
-  if (output && output_ && *output < *output_) check.suspect("output_tokens decreased");
-  overwrite(output_, output);
-  overwrite(thinking_,
-            check.count(usage["output_tokens_details"]["thinking_tokens"], "thinking_tokens"));
+  if (!output_so_far) {
+    const Count output = check.count(usage["output_tokens"], "output_tokens");
+    if (output && output_ && *output < *output_) check.suspect("output_tokens decreased");
+    overwrite(output_, output);
+    overwrite(thinking_,
+              check.count(usage["output_tokens_details"]["thinking_tokens"], "thinking_tokens"));
+  }
   const Count searches =
       check.count(usage["server_tool_use"]["web_search_requests"], "web_search_requests");
   if (searches) web_searches_ = *searches;

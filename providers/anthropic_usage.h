@@ -16,7 +16,8 @@ namespace jevons {
 // overwrites, what is null or missing stays (wire.md 1.3).
 class AnthropicUsage {
  public:
-  void read(JsonView usage);
+  // `output_so_far`: the counts of message_start, whose output is a placeholder and stays absent.
+  void read(JsonView usage, bool output_so_far = false);
   // In disjoint classes: input_tokens excludes the cache, output_tokens includes the thinking.
   Usage usage() const;
   // The tier served: "standard", "priority", "batch", or "fast" for the beta speed.

@@ -163,7 +163,9 @@ Result<ChatResponse> decode_gemini_answer(std::string_view body, const ChatReque
   response.upstream_id = root["responseId"].text();
   response.model = root["modelVersion"].text();
   response.service_tier = service_tier_of(root);
-  if (root["usageMetadata"].is_object()) response.usage = read_gemini_usage(root["usageMetadata"]);
+  if (root["usageMetadata"].is_object()) {
+    response.usage = read_gemini_usage(root["usageMetadata"], true);
+  }
   std::int64_t position = 0;
   for (JsonView candidate : root["candidates"]) {
     const Piece piece = read_candidate(candidate, position++, response.upstream_id, 0);
@@ -242,7 +244,7 @@ Result<void> GeminiStream::use(std::string_view data, std::vector<StreamEvent>& 
     add(events, StreamEvent::Kind::finish, 0).finish = FinishReason::content_filter;
   }
   if (root["usageMetadata"].is_object()) {
-    Usage usage = read_gemini_usage(root["usageMetadata"]);
+    Usage usage = read_gemini_usage(root["usageMetadata"], complete());
     if (usage_) check_usage_progress(*usage_, usage);
     usage_ = std::make_shared<const Usage>(std::move(usage));
     StreamEvent& event = add(events, StreamEvent::Kind::usage, 0);

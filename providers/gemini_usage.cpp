@@ -46,7 +46,7 @@ void set_input(Usage& usage, JsonView metadata, std::int64_t prompt, UsageCheck&
 
 }  // namespace
 
-Usage read_gemini_usage(JsonView metadata) {
+Usage read_gemini_usage(JsonView metadata, bool complete) {
   Usage usage;
   UsageCheck check;
   const Count prompt = check.count(metadata["promptTokenCount"], "promptTokenCount");
@@ -58,8 +58,8 @@ Usage read_gemini_usage(JsonView metadata) {
   if (prompt) set_input(usage, metadata, input, check);
   const std::int64_t known = input + thoughts.value_or(0);
   // The count of candidates may be left out; the total then tells it.
-  if (!candidates && !metadata["candidatesTokenCount"].present() && prompt && total &&
-      *total >= known) {
+  const bool left_out = complete && !metadata["candidatesTokenCount"].present();
+  if (left_out && prompt && total && *total >= known) {
     candidates = *total - known;
   } else if (total && candidates && *total != known + *candidates) {
     check.suspect("totalTokenCount is " + std::to_string(*total) + ", its parts make " +

@@ -88,7 +88,10 @@ Thinking effort_thinking(Encoding& e, const std::string& asked) {
   if (effort == "none") return {};
   if (e.model.adaptive_thinking || (e.model.major == 0 && !e.target.efforts.empty())) {
     if (effort == "minimal") effort = "low";
-    if (effort == "xhigh" && !e.model.effort_xhigh) effort = "high";
+    if (effort == "xhigh" && !e.model.effort_xhigh) {
+      e.filter.drop("reasoning_effort");
+      effort = "high";
+    }
     return {R"({"type":"adaptive"})", effort};
   }
   const std::int64_t budget = fitting_budget(budget_of(effort), e.options.output_cap);

@@ -86,8 +86,11 @@ void write_thinking(Encoding& e) {
   if (generation_of(e.target.model) >= 3) {
     e.out.key("thinkingLevel").string(level_of(effort));
   } else {
-    // Thoughts count against the output cap: half of it is left for the answer.
-    e.out.key("thinkingBudget").integer(std::min(budget_of(effort), e.options.output_cap / 2));
+    // Thoughts count against the output cap: half of it is left for the answer. 2.5 Pro cannot
+    // be told not to think at all.
+    const bool always = e.target.model.find("2.5-pro") != std::string::npos;
+    const std::int64_t budget = std::min(budget_of(effort), e.options.output_cap / 2);
+    e.out.key("thinkingBudget").integer(std::max<std::int64_t>(budget, always ? 128 : 0));
   }
   if (effort != "none") e.out.key("includeThoughts").boolean(true);
   e.out.end_object();

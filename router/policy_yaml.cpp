@@ -95,18 +95,7 @@ std::string PolicyReader::target_name(const YamlNode& node, string_view what) {
       return target.name;
     }
   }
-  std::string message = "target '" + *name + "' is not in the catalog";
-  const string_view near = nearest(*name, targets_);
-  if (!near.empty()) {
-    message += "; did you mean '" + std::string(near) + "'?";
-  } else {
-    message += " (known: ";
-    for (std::size_t i = 0; i < targets_.size() && i < 20; ++i) {
-      message += (i > 0 ? ", " : "") + std::string(targets_[i]);
-    }
-    message += targets_.size() > 20 ? ", ...)" : ")";
-  }
-  reader_.fail(node, message);
+  reader_.fail(node, "target '" + *name + "' is not in the catalog" + suggestion(*name, targets_));
   return {};
 }
 
@@ -176,7 +165,11 @@ void PolicyReader::read_when(const YamlNode& node, Rule& rule) {
   for (std::size_t i = 0; i < node.keys.size(); ++i) {
     const std::string& key = node.keys[i].text;
     const bool tag = key.starts_with("tag.") && key.size() > 4;
-    if (!tag && (key == "tag.NAME" || std::find(known.begin(), known.end(), key) == known.end())) {
+    if (key == "tag." || key == "tag.NAME") {
+      reader_.fail(node.keys[i], "a condition on a tag names the tag, such as tag.team");
+      continue;
+    }
+    if (!tag && std::find(known.begin(), known.end(), key) == known.end()) {
       reader_.fail(node.keys[i], unknown_word("condition", key, known));
       continue;
     }

@@ -45,22 +45,31 @@ constexpr string_view cache_write_keys[] = {"5m", "1h"};
 constexpr string_view per_call_keys[] = {"web_search"};
 constexpr string_view mode_names[] = {"batch", "flex", "priority", "fast", "scale"};
 
-// "unknown" says on purpose what an absent rate says silently.
-std::optional<Picodollars> read_rate(YamlReader& reader, const YamlNode& node, string_view what) {
-  if (node.kind == YamlNode::Kind::scalar && node.text == "unknown") return {};
-  return yaml_per_million(reader, node, what);
+enum class Layer { row, overlay };
+
+// "unknown" in a row says on purpose what an absent rate says silently. In an overlay an absent
+// rate is the row's, so there the word would mean something else.
+std::optional<Picodollars> read_rate(YamlReader& reader, const YamlNode& node, string_view what,
+                                     Layer layer) {
+  if (node.kind != YamlNode::Kind::scalar || node.text != "unknown") {
+    return yaml_per_million(reader, node, what);
+  }
+  if (layer == Layer::overlay) {
+    reader.fail(node, "'unknown' stands in the row itself; a mode that is not known is left out");
+  }
+  return {};
 }
 
-void read_cache_write(YamlReader& reader, const YamlNode& node, Rates& rates) {
+void read_cache_write(YamlReader& reader, const YamlNode& node, Layer layer, Rates& rates) {
   auto& five_minutes = rates[TokenClass::cache_write_5m];
   auto& one_hour = rates[TokenClass::cache_write_1h];
   if (node.kind != YamlNode::Kind::map) {
-    five_minutes = one_hour = read_rate(reader, node, "cache_write");
+    five_minutes = one_hour = read_rate(reader, node, "cache_write", layer);
     return;
   }
   const YamlMap map(reader, node, "cache_write", cache_write_keys);
-  if (const YamlNode* value = map.get("5m")) five_minutes = read_rate(reader, *value, "5m");
-  if (const YamlNode* value = map.get("1h")) one_hour = read_rate(reader, *value, "1h");
+  if (const YamlNode* value = map.get("5m")) five_minutes = read_rate(reader, *value, "5m", layer);
+  if (const YamlNode* value = map.get("1h")) one_hour = read_rate(reader, *value, "1h", layer);
 }
 
 // Dollars per call or second are stored in picodollars.
@@ -75,12 +84,14 @@ std::optional<Picodollars> read_unit_price(YamlReader& reader, const YamlNode& n
   return Picodollars{dollars->value * 1000};
 }
 
-Rates read_rates(YamlReader& reader, const YamlMap& map) {
+Rates read_rates(YamlReader& reader, const YamlMap& map, Layer layer) {
   Rates rates;
   for (const auto& [key, token_class] : rate_keys) {
-    if (const YamlNode* value = map.get(key)) rates[token_class] = read_rate(reader, *value, key);
+    if (const YamlNode* value = map.get(key))
+      rates[token_class] = read_rate(reader, *value, key, layer);
   }
-  if (const YamlNode* value = map.get("cache_write")) read_cache_write(reader, *value, rates);
+  if (const YamlNode* value = map.get("cache_write"))
+    read_cache_write(reader, *value, layer, rates);
   if (const YamlNode* value = map.get("per_call")) {
     const YamlMap calls(reader, *value, "per_call", per_call_keys);
     if (const YamlNode* search = calls.get("web_search")) {
@@ -109,7 +120,7 @@ std::vector<PriceTier> read_tiers(YamlReader& reader, const YamlMap& row) {
       reader.fail(node, "a tier needs 'above' (more than) or 'from' (at least) a number of tokens");
     }
     if (has_above) tier.from_tokens = above + 1;
-    tier.rates = read_rates(reader, map);
+    tier.rates = read_rates(reader, map, Layer::overlay);
     if ((has_above || has_from) && !tiers.empty() && tier.from_tokens <= tiers.back().from_tokens) {
       reader.fail(node, "tiers must be in ascending order, each once");
     }
@@ -127,7 +138,7 @@ void read_windows(YamlReader& reader, const YamlMap& row, Price& price) {
         if (const auto daily = yaml_daily_window(reader, *one, "utc")) window.utc.push_back(*daily);
       }
     }
-    window.rates = read_rates(reader, map);
+    window.rates = read_rates(reader, map, Layer::overlay);
     price.windows.push_back(std::move(window));
   }
 }
@@ -138,7 +149,7 @@ void read_modes(YamlReader& reader, const YamlNode& node, Price& price) {
     const YamlNode* mode = modes.get(name);
     if (mode == nullptr) continue;
     const YamlMap map(reader, *mode, "a mode", overlay_keys);
-    price.modes[std::string(name)] = read_rates(reader, map);
+    price.modes[std::string(name)] = read_rates(reader, map, Layer::overlay);
     auto tiers = read_tiers(reader, map);
     if (!tiers.empty()) price.mode_tiers[std::string(name)] = std::move(tiers);
   }
@@ -185,7 +196,7 @@ Price read_price(YamlReader& reader, const YamlNode& node) {
       reader.fail(*until, "until must be after from: the row is valid from 'from', before 'until'");
     }
   }
-  price.base = read_rates(reader, map);
+  price.base = read_rates(reader, map, Layer::row);
   price.tiers = read_tiers(reader, map);
   read_windows(reader, map, price);
   if (const YamlNode* modes = map.get("modes")) read_modes(reader, *modes, price);

@@ -7,22 +7,26 @@
 namespace jevons {
 namespace {
 
-// Levenshtein distance, given up above `limit`.
-std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit) {
-  std::array<std::size_t, 65> row{};
-  if (a.size() > 64 || b.size() > 64) return limit + 1;
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+// Edits from one word to the other; two letters swapped are one edit. Long words are never near.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  constexpr std::size_t longest = 64;
+  using Row = std::array<std::size_t, longest + 1>;
+  if (a.size() > longest || b.size() > longest) return longest;
+  Row before_last{}, last{}, row{};
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      row[j] = std::min({above + 1, row[j - 1] + 1, replaced});
-      diagonal = above;
+      row[j] =
+          std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
+      }
     }
+    before_last = last;
+    last = row;
   }
-  return row[b.size()];
+  return last[b.size()];
 }
 
 }  // namespace
@@ -31,7 +35,7 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
   std::string_view best;
   std::size_t best_distance = std::min<std::size_t>(3, (word.size() + 1) / 2) + 1;
   for (const std::string_view candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate, best_distance);
+    const std::size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {
       best = candidate;
       best_distance = distance;
@@ -49,18 +53,22 @@ std::string or_list(std::span<const std::string_view> words) {
   return out;
 }
 
-std::string unknown_word(std::string_view kind, std::string_view word,
-                         const std::vector<std::string_view>& known, std::string_view where) {
-  std::string out = "unknown " + std::string(kind) + " '" + std::string(word.substr(0, 60)) + "'";
-  if (!where.empty()) out += " in " + std::string(where);
+std::string suggestion(std::string_view word, const std::vector<std::string_view>& known) {
   const std::string_view near = nearest(word, known);
-  if (!near.empty()) return out + "; did you mean '" + std::string(near) + "'?";
-  out += " (known: ";
+  if (!near.empty()) return "; did you mean '" + std::string(near) + "'?";
+  std::string out = " (known: ";
   for (std::size_t i = 0; i < known.size(); ++i) {
     if (i == 20) return out + ", ...)";
     out += (i > 0 ? ", " : "") + std::string(known[i]);
   }
-  return known.empty() ? out + "none)" : out + ")";
+  return out + (known.empty() ? "none)" : ")");
+}
+
+std::string unknown_word(std::string_view kind, std::string_view word,
+                         const std::vector<std::string_view>& known, std::string_view where) {
+  std::string out = "unknown " + std::string(kind) + " '" + std::string(word.substr(0, 60)) + "'";
+  if (!where.empty()) out += " in " + std::string(where);
+  return out + suggestion(word, known);
 }
 
 YamlMap::YamlMap(YamlReader& reader, const YamlNode& node, std::string_view what,

@@ -30,6 +30,8 @@ class YamlParser {
   YamlNode read_key();
 
   YamlNode begin_node();
+  // The text of a scalar node, bounded: no setting is longer, and yaml-cpp is slow on such.
+  void set_text(YamlNode& node, std::string text);
   void refuse_indicators() const;
   void expect_line_end();
   void skip_flow(int indent, char close);
@@ -84,6 +86,16 @@ YamlNode YamlParser::begin_node() {
   node.line = cursor_.line();
   node.offset = cursor_.offset();
   return node;
+}
+
+void YamlParser::set_text(YamlNode& node, std::string text) {
+  if (text.size() > yaml_scalar_bytes_max) {
+    YamlCursor::fault_at(node.line, node.offset,
+                         "a value of " + std::to_string(text.size()) + " bytes; the limit is " +
+                             std::to_string(yaml_scalar_bytes_max));
+  }
+  node.kind = YamlNode::Kind::scalar;
+  node.text = std::move(text);
 }
 
 void YamlParser::refuse_indicators() const {
@@ -152,9 +164,8 @@ YamlNode YamlParser::read_block_node(int indent, bool same_line) {
   const char c = cursor_.peek();
   if (c == '|' || c == '>') {
     YamlNode node = begin_node();
-    node.kind = YamlNode::Kind::scalar;
     node.quoted = true;
-    node.text = read_block_scalar(cursor_, indent);
+    set_text(node, read_block_scalar(cursor_, indent));
     return node;
   }
   if (c == '[' || c == '{') {
@@ -170,9 +181,8 @@ YamlNode YamlParser::read_block_node(int indent, bool same_line) {
 YamlNode YamlParser::read_quoted_or_map(int indent, bool same_line) {
   YamlNode node = begin_node();
   const int column = cursor_.column();
-  node.kind = YamlNode::Kind::scalar;
   node.quoted = true;
-  node.text = read_quoted(indent);
+  set_text(node, read_quoted(indent));
   cursor_.skip_spaces();
   if (cursor_.peek() != ':' || !cursor_.is_blank(1)) {
     expect_line_end();
@@ -187,15 +197,14 @@ YamlNode YamlParser::read_quoted_or_map(int indent, bool same_line) {
 YamlNode YamlParser::read_plain_or_map(int indent, bool same_line) {
   YamlNode node = begin_node();
   const int column = cursor_.column();
-  node.kind = YamlNode::Kind::scalar;
-  node.text = read_plain_line(cursor_, false);
+  set_text(node, read_plain_line(cursor_, false));
   if (cursor_.peek() == ':') {
     if (same_line) {
       cursor_.fault("a second ': ' on one line: quote the value, or put the mapping in {}");
     }
     return read_block_map(std::move(node), column);
   }
-  node.text = read_plain_rest(cursor_, indent, std::move(node.text));
+  set_text(node, read_plain_rest(cursor_, indent, std::move(node.text)));
   expect_line_end();
   if (node.text == "~" || node.text == "null") node.kind = YamlNode::Kind::null;
   return node;
@@ -206,14 +215,13 @@ YamlNode YamlParser::read_key() {
   if (at_list_item())
     cursor_.fault("a list item among the keys of a mapping: check the indentation");
   YamlNode key = begin_node();
-  key.kind = YamlNode::Kind::scalar;
   if (at_quote()) {
     key.quoted = true;
-    key.text = read_quoted(cursor_.column());
+    set_text(key, read_quoted(cursor_.column()));
     cursor_.skip_spaces();
     if (cursor_.line() != key.line) cursor_.fault("a key must fit on one line");
   } else {
-    key.text = read_plain_line(cursor_, false);
+    set_text(key, read_plain_line(cursor_, false));
   }
   if (cursor_.peek() != ':' || !cursor_.is_blank(1)) {
     YamlCursor::fault_at(key.line, key.offset,
@@ -305,13 +313,12 @@ YamlNode YamlParser::read_flow(int indent) {
   }
   refuse_indicators();
   YamlNode node = begin_node();
-  node.kind = YamlNode::Kind::scalar;
   if (at_quote()) {
     node.quoted = true;
-    node.text = read_quoted(indent);
+    set_text(node, read_quoted(indent));
     return node;
   }
-  node.text = read_plain_line(cursor_, true);
+  set_text(node, read_plain_line(cursor_, true));
   if (node.text == "-")
     YamlCursor::fault_at(node.line, node.offset, "no '- ' inside brackets: separate by ','");
   if (node.text == "~" || node.text == "null") node.kind = YamlNode::Kind::null;

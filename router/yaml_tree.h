@@ -3,9 +3,10 @@
 // a position and a remedy: duplicate keys, anchors, aliases, tags, directives, several documents,
 // `? key`, tabs outside comments, control characters, invalid UTF-8, and whatever exceeds a limit.
 //
-// yaml-cpp 0.7 alone keeps duplicate keys, accepts 34 of the 94 invalid files of the YAML suite, and
-// needs 978 MiB and 3.4 s to refuse 4 MiB of "[". So this reader stands in front of it, as strict
-// framing stands in front of Beast, and yaml-cpp must then read the same (yaml_agreement.h).
+// yaml-cpp 0.7 alone keeps duplicate keys, accepts 34 of the 94 invalid files of the YAML suite,
+// and needs 978 MiB and 3.4 s to refuse 4 MiB of "[". So this reader stands in front of it, as
+// strict framing stands in front of Beast, and yaml-cpp must then read the same
+// (yaml_agreement.h).
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@ namespace jevons {
 inline constexpr std::size_t yaml_bytes_max = 4u << 20;
 inline constexpr int yaml_depth_max = 32;
 inline constexpr std::size_t yaml_nodes_max = 65'536;
+inline constexpr std::size_t yaml_scalar_bytes_max = 65'536;  // of one value or key
 
 struct YamlNode {
   enum class Kind : std::uint8_t { null, scalar, list, map };

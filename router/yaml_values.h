@@ -108,6 +108,8 @@ class YamlMap {
   std::string_view what_;
 };
 
+// "; did you mean 'model'?", or " (known: name, model)" where none is near.
+std::string suggestion(std::string_view word, const std::vector<std::string_view>& known);
 // "unknown key 'modle' in a target; did you mean 'model'?", or the known ones where none is near.
 // `where` is "a target", empty where the kind says enough.
 std::string unknown_word(std::string_view kind, std::string_view word,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -245,9 +246,11 @@ Result<TimeZone> TimeZone::load(std::string_view name, const std::string& folder
            c == '_' || c == '-' || c == '+';
   });
   if (name.empty() || !plain || name.front() == '/') return zone_error(name, "does not exist");
-  std::ifstream file(folder + "/" + std::string(name), std::ios::binary);
+  const std::string path = folder + "/" + std::string(name);
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return zone_error(name, "does not exist");
+  std::ifstream file(path, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.good() && bytes.empty()) return zone_error(name, "does not exist");
   return parse(name, bytes);
 }
 
@@ -298,7 +301,7 @@ std::string_view window_name(Window window) {
 std::string_view window_adjective(Window window) {
   switch (window) {
     case Window::minute:
-      return "minutely";
+      return "per-minute";
     case Window::hour:
       return "hourly";
     case Window::day:

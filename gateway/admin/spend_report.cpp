@@ -133,9 +133,15 @@ std::string usd(Nanodollars amount) {
 }
 
 std::vector<std::string> cells_of(const SpendRow& row) {
-  return {grouped(row.requests),       grouped(row.prompt), grouped(row.cached),
-          grouped(row.completion),     usd(row.cost),       usd(row.baseline),
-          usd(row.baseline - row.cost)};
+  // Unknown is never shown as nothing.
+  const bool unknown = row.cost.value == 0 && row.unpriced_requests > 0;
+  return {grouped(row.requests),
+          grouped(row.prompt),
+          grouped(row.cached),
+          grouped(row.completion),
+          unknown ? "unknown" : usd(row.cost),
+          usd(row.baseline),
+          unknown ? "unknown" : usd(row.baseline - row.cost)};
 }
 
 std::string share_text(Nanodollars part, Nanodollars whole) {

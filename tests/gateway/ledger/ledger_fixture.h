@@ -9,14 +9,7 @@
 #include <string>
 
 #include "gateway/ledger/ledger.h"
-
-// Shows the error of a failed result in the test's report.
-template <class T>
-struct doctest::StringMaker<boost::system::result<T, jevons::Error>> {
-  static String convert(const boost::system::result<T, jevons::Error>& result) {
-    return result ? String("a value") : String(result.error().message().c_str());
-  }
-};
+#include "tests/gateway/show_result.h"
 
 namespace jevons {
 

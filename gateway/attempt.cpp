@@ -103,6 +103,7 @@ asio::awaitable<Result<void>> Attempt::call() {
   wire.request = &x_.request;
   wire.target = &catalog_target_;
   wire.encode = encode_options();
+  wire.tenant = x_.caller.key_name;
   wire.total_timeout_ms = std::max<std::int64_t>(x_.deadline_ms - now_ms(), 1);
   sent_ = true;
   Result<UpstreamAnswer> answer = co_await upstream->open(wire, cancel_);

@@ -212,7 +212,7 @@ std::shared_ptr<const KeyRecord> anonymous_key() {
   return key;
 }
 
-bool is_loopback_host(std::string_view host) {
+bool is_loopback_authority(std::string_view host) {
   std::string_view name = host;
   if (name.starts_with('[')) {
     const auto close = name.find(']');
@@ -233,7 +233,7 @@ Result<void> anonymous_allowed(const AnonymousRequest& request,
   };
   if (!request.peer_is_loopback)
     return refuse("only clients on the gateway's own machine are served");
-  if (!is_loopback_host(request.host)) return refuse("the Host header must be a loopback name");
+  if (!is_loopback_authority(request.host)) return refuse("the Host header must be a loopback name");
   if (request.has_forwarded) return refuse("forwarded requests are not served");
   if (!request.origin.empty() && std::find(allowed_origins.begin(), allowed_origins.end(),
                                            request.origin) == allowed_origins.end())

@@ -72,7 +72,7 @@ Result<void> anonymous_allowed(const AnonymousRequest& request,
                                const std::vector<std::string>& allowed_origins);
 
 // "localhost", "127.0.0.1:8080", "[::1]:8080".
-bool is_loopback_host(std::string_view host);
+bool is_loopback_authority(std::string_view host);
 
 // x-jevons-tags: "team=search,env=prod". Errors: invalid_value, param x-jevons-tags.
 Result<Tags> parse_tags(std::string_view header);

@@ -1,2 +1,3 @@
-#include <cstdio>
-int main() { std::puts("jevons"); }
+#include "gateway/cli/app.h"
+
+int main(int argc, char** argv) { return jevons::run_cli(argc, argv); }

@@ -64,9 +64,12 @@ asio::awaitable<Result<void>> run_attempts(Exchange& x) {
     if (opened.has_error()) result.error = opened.error();
     result.weak = !result.error && is_weak(x, *attempt);
     const Step next = plan.after(result, x.services.clock.steady_ms());
-    if (next.kind == Step::Kind::deliver) co_return co_await attempt->deliver();
+    const bool last = result.weak && next.kind != Step::Kind::send;
+    if (next.kind == Step::Kind::deliver || last) {
+      if (held) held->discard();
+      co_return co_await attempt->deliver();
+    }
     if (result.weak) {
-      if (next.kind != Step::Kind::send) co_return co_await attempt->deliver();
       if (held) held->discard();
       held = std::move(attempt);
     } else if (next.kind == Step::Kind::send) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@
 #include "gateway/session_book.h"
 #include "gateway/share_limit.h"
 #include "gateway/target_book.h"
+#include "providers/local_upstream.h"
 #include "providers/upstream.h"
 
 namespace jevons {
@@ -35,15 +37,20 @@ struct Services {
   GuessGuard guesses{};                // slows down key guessing
   ShareLimit retries{0.20, 3};         // retries and fallbacks: 20 % of requests, floor 3
   ShareLimit hedges{0.05, 1};          // hedges: the policy's own share
+  EngineTable engines{};               // models loaded in this process
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<bool> draining{false};
   bool access_log = false;
 };
 
+// Makes the upstream of a provider for one I/O thread; null if it cannot be served.
+using UpstreamFactory = std::function<std::shared_ptr<Upstream>(const ProviderConfig& provider)>;
+
 // One I/O thread: everything in it is used by that thread alone.
 class Worker {
  public:
-  Worker(boost::asio::io_context& context, Services& all);
+  Worker(boost::asio::io_context& context, Services& all, UpstreamFactory factory)
+      : io(context), services(all), factory_(std::move(factory)) {}
 
   boost::asio::io_context& io;
   Services& services;
@@ -54,7 +61,7 @@ class Worker {
                                      const std::string& provider);
 
  private:
-  std::unique_ptr<Transport> transport_;
+  UpstreamFactory factory_;
   std::shared_ptr<const Config> built_for_;
   std::map<std::string, std::shared_ptr<Upstream>, std::less<>> upstreams_;
 };

@@ -12,6 +12,9 @@ Snapshot take_snapshot(Exchange& x) {
   for (std::size_t i = 0; i < catalog.targets.size(); ++i) {
     const Target& target = catalog.targets[i];
     const ProviderConfig* provider = x.config->provider(target.provider);
+    // A local model that is not loaded can serve nobody: like an open breaker.
+    if (provider && provider->api == Api::local && !x.services.engines.find(target.name))
+      snapshot.targets[i].breaker = BreakerState::open;
     if (provider && provider->max_in_flight > 0)
       snapshot.targets[i].at_limit =
           x.services.targets.in_flight(target.name) >= provider->max_in_flight;

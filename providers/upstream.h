@@ -20,6 +20,7 @@ struct UpstreamCall {
   const ChatRequest* request = nullptr;
   const Target* target = nullptr;
   EncodeOptions encode;
+  std::string tenant;  // salts the local engine's prefix cache; never sent to a provider
   std::int64_t total_timeout_ms = 900'000;  // what is left of the request's deadline
 };
 

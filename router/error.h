@@ -86,6 +86,8 @@ class Error {
   // The upstream may have accepted the request and may bill it.
   bool maybe_billed() const { return maybe_billed_; }
   std::optional<std::int64_t> retry_after_ms() const { return retry_after_ms_; }
+  // Another provider key may fare better (contract.md 2: rotation on 401 and 429).
+  bool rotates_key() const { return upstream_status_ == 401 || upstream_status_ == 429; }
   // The upstream's HTTP status, 0 if there was none.
   int upstream_status() const { return upstream_status_; }
 

@@ -23,15 +23,8 @@ struct AdminAnswer {
 AdminAnswer admin_livez(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_readyz(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_metrics(AdminContext& context, const HttpRequest& http);
-AdminAnswer admin_spend(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_targets(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_budgets(AdminContext& context, const HttpRequest& http);
-AdminAnswer admin_audit(AdminContext& context, const HttpRequest& http);
-AdminAnswer admin_keys(AdminContext& context, const HttpRequest& http);
-AdminAnswer admin_create_key(AdminContext& context, const HttpRequest& http);
-AdminAnswer admin_revoke_key(AdminContext& context, const HttpRequest& http);
-AdminAnswer admin_rotate_key(AdminContext& context, const HttpRequest& http);
-AdminAnswer admin_ledger(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_reload(AdminContext& context, const HttpRequest& http);
 
 }  // namespace jevons

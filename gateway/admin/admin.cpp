@@ -1,0 +1,147 @@
+#include "gateway/admin/admin.h"
+
+#include <openssl/crypto.h>
+
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <memory>
+
+#include "gateway/admin/actions.h"
+#include "gateway/admin/ledger_api.h"
+#include "gateway/http_error.h"
+
+namespace jevons {
+namespace {
+
+namespace asio = boost::asio;
+
+enum class Access { open, view, admin };
+
+struct AdminRoute {
+  std::string_view method, path;
+  Access access;
+  AdminAnswer (*act)(AdminContext&, const HttpRequest&);
+};
+constexpr std::array<AdminRoute, 7> routes{{
+    {"GET", "/livez", Access::open, admin_livez},
+    {"GET", "/readyz", Access::open, admin_readyz},
+    {"GET", "/healthz", Access::open, admin_readyz},
+    {"GET", "/metrics", Access::view, admin_metrics},
+    {"GET", "/admin/v1/targets", Access::view, admin_targets},
+    {"GET", "/admin/v1/budgets", Access::view, admin_budgets},
+    {"POST", "/admin/v1/reload", Access::admin, admin_reload},
+}};
+
+bool same_secret(std::string_view given, const Secret& wanted) {
+  const std::string& secret = wanted.reveal();
+  return !secret.empty() && given.size() == secret.size() &&
+         CRYPTO_memcmp(given.data(), secret.data(), secret.size()) == 0;
+}
+
+std::string_view bearer(const HttpRequest& http) {
+  const std::string_view value = http.header("authorization");
+  constexpr std::string_view scheme = "Bearer ";
+  return value.starts_with(scheme) ? value.substr(scheme.size()) : http.header("x-api-key");
+}
+
+AnonymousRequest anonymous_request(const HttpRequest& http) {
+  AnonymousRequest request;
+  request.peer_is_loopback = http.peer_is_loopback;
+  request.host = http.header("host");
+  request.origin = http.header("origin");
+  request.content_type = http.header("content-type");
+  request.has_body = !http.body.empty();
+  for (const Header& header : http.headers)
+    request.has_forwarded = request.has_forwarded || header.name == "forwarded" ||
+                            header.name.starts_with("x-forwarded-");
+  return request;
+}
+
+Result<void> authorise(const Config& config, const HttpRequest& http, Access access) {
+  if (access == Access::open) return Result<void>();
+  if (config.admin_token.empty() && config.viewer_token.empty())
+    return anonymous_allowed(anonymous_request(http), config.cors_origins);
+  const std::string_view token = bearer(http);
+  if (same_secret(token, config.admin_token)) return Result<void>();
+  if (same_secret(token, config.viewer_token)) {
+    if (access == Access::view) return Result<void>();
+    return Error(Fault::policy_not_allowed, Origin::client,
+                 "the viewer token may read, this needs the admin token");
+  }
+  return Error(Fault::invalid_api_key, Origin::client,
+               "this needs the admin or viewer token as `Authorization: Bearer ...`");
+}
+
+AdminAnswer error_answer(const Error& error) {
+  HttpError http = http_error(error, Dialect::openai, "");
+  return AdminAnswer{http.status, "application/json", std::move(http.body)};
+}
+
+struct Admin {
+  AdminContext context;
+  // Reports and reloads block on disk: never on an I/O thread.
+  asio::thread_pool blocking{1};
+};
+
+// Reports, keys, audit and upkeep of the ledger: reading needs the viewer, changing the admin.
+std::optional<AdminAnswer> ledger_answer(Admin& admin, const Config& config,
+                                         const HttpRequest& http) {
+  if (!http.path.starts_with("/admin/v1/")) return std::nullopt;
+  const Access access = http.method == "GET" ? Access::view : Access::admin;
+  if (Result<void> allowed = authorise(config, http, access); allowed.has_error())
+    return error_answer(allowed.error());
+  Services& services = admin.context.services;
+  LedgerApi api{services.ledger, services.clock, services.keys.pepper(), config.keys, "admin", {}};
+  api.keys_changed = [&admin] { (void)admin.context.reloader.refresh_keys(); };
+  std::optional<LedgerAnswer> found =
+      answer_ledger_call(api, LedgerCall{http.method, http.path, http.query, http.body});
+  if (!found) return std::nullopt;
+  return AdminAnswer{found->status, std::move(found->content_type), std::move(found->body)};
+}
+
+AdminAnswer answer(Admin& admin, const HttpRequest& http) {
+  const auto config = admin.context.services.config.load();
+  bool path_known = false;
+  for (const AdminRoute& route : routes) {
+    if (http.path != route.path) continue;
+    path_known = true;
+    if (http.method != route.method && !(http.method == "HEAD" && route.method == "GET")) continue;
+    Result<void> allowed = authorise(*config, http, route.access);
+    if (allowed.has_error()) return error_answer(allowed.error());
+    return route.act(admin.context, http);
+  }
+  if (auto found = ledger_answer(admin, *config, http)) return std::move(*found);
+  if (path_known)
+    return error_answer(
+        Error(Fault::method_not_allowed, Origin::client, http.path + " does not take that method"));
+  return error_answer(
+      Error(Fault::not_found, Origin::client, "no such admin path: " + http.path.substr(0, 200)));
+}
+
+asio::awaitable<AdminAnswer> answer_blocking(std::shared_ptr<Admin> admin,
+                                             const HttpRequest& http) {
+  co_return answer(*admin, http);
+}
+
+asio::awaitable<void> serve_admin(std::shared_ptr<Admin> admin, const HttpRequest& http,
+                                  Responder& responder) {
+  AdminAnswer reply = co_await asio::co_spawn(admin->blocking, answer_blocking(admin, http),
+                                              asio::use_awaitable);
+  std::vector<Header> headers;
+  headers.push_back(Header{"content-type", reply.content_type});
+  headers.push_back(Header{"cache-control", "no-store"});
+  co_await responder.send(reply.status, std::move(headers), std::move(reply.body));
+}
+
+}  // namespace
+
+HttpHandler make_admin_handler(Services& services, Reloader& reloader) {
+  auto admin = std::make_shared<Admin>(AdminContext{services, reloader});
+  return [admin](HttpRequest& http, Responder& responder) {
+    return serve_admin(admin, http, responder);
+  };
+}
+
+}  // namespace jevons

@@ -1,0 +1,52 @@
+#include "gateway/cli/app.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string_view>
+
+#include "gateway/cli/app_parts.h"
+
+namespace jevons {
+namespace {
+
+bool wants_colour() {
+  const char* term = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): before any thread
+  return isatty(STDOUT_FILENO) == 1 && !std::getenv("NO_COLOR") &&
+         !(term && std::string_view(term) == "dumb");
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv) {
+  App app(CliIo{std::cout, std::cerr, wants_colour(), isatty(STDERR_FILENO) == 1});
+  app.root.set_version_flag("--version", std::string("jevons ") + JEVONS_VERSION);
+  app.root.add_option("--config", app.config,
+                      "jevons.yaml (default: here, $XDG_CONFIG_HOME/jevons, /etc/jevons)");
+  bool no_color = false;
+  app.root.add_flag("--no-color", no_color, "No colours, as with NO_COLOR");
+  app.root.require_subcommand(1);
+  app.root.fallthrough();
+  add_serve_commands(app);
+  add_config_commands(app);
+  add_ledger_commands(app);
+  try {
+    app.root.parse(argc, argv);
+  } catch (const CLI::Success& done) {
+    return app.root.exit(done);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    app.root.exit(error, std::cout, std::cerr);
+    return static_cast<int>(Exit::usage);
+  }
+  app.io.color = app.io.color && !no_color;
+  try {
+    return static_cast<int>(app.run());
+  } catch (const std::exception& bug) {
+    std::cerr << "jevons: " << bug.what() << '\n';
+    return static_cast<int>(Exit::failure);
+  }
+}
+
+}  // namespace jevons

@@ -1,0 +1,256 @@
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "gateway/admin/admin.h"
+#include "gateway/gateway.h"
+#include "gateway/http_error.h"
+#include "gateway/ledger/files.h"
+#include "gateway/log.h"
+#include "gateway/reload.h"
+#include "gateway/routes.h"
+#include "gateway/sd_notify.h"
+#include "gateway/services.h"
+#include "providers/http_upstream.h"
+#include "providers/local_upstream.h"
+
+namespace jevons {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t sessions_max = 100'000;
+constexpr std::int64_t session_warm_ms = 300'000;  // how long providers keep a prompt cache
+
+void harden_process() {
+  prctl(PR_SET_DUMPABLE, 0);  // provider keys must not reach a core file
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  // Few arenas: thousands of idle connections must not hold a heap each.
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+std::string refusal_body(const Error& error) { return error_body(error, Dialect::openai, ""); }
+
+UpstreamFactory upstream_factory(Transport& transport, const EngineTable& engines,
+                                 asio::io_context& io) {
+  return [&](const ProviderConfig& provider) -> std::shared_ptr<Upstream> {
+    if (provider.api == Api::local) return make_local_upstream(engines, io);
+    return std::make_shared<HttpUpstream>(std::make_shared<const ProviderConfig>(provider),
+                                          *adapter_of(provider.api), transport);
+  };
+}
+
+// Everything a gateway owns, in the order it is built; it comes down in the reverse order.
+class Gateway {
+ public:
+  Gateway(ServeOptions options, LedgerLock lock, std::string pepper,
+          std::unique_ptr<Ledger> ledger)
+      : options_(std::move(options)),
+        lock_(std::move(lock)),
+        ledger_path_(options_.config.ledger_path),
+        ledger_(std::move(ledger)),
+        keys_(std::move(pepper)),
+        sessions_(sessions_max, session_warm_ms),
+        services_{system_clock(), *ledger_, keys_,     budgets_, rate_limits_,
+                  targets_,       sessions_, metrics_},
+        reloader_(options_.config_path, services_),
+        signals_(control_) {
+    services_.access_log = options_.access_log;
+  }
+
+  Result<void> start();
+  void run();
+
+ private:
+  Result<void> listen();
+  void wait_for_signal();
+  void drain();
+  void stop();
+  void every_minute();
+
+  ServeOptions options_;
+  LedgerLock lock_;
+  std::string ledger_path_;
+  std::unique_ptr<Ledger> ledger_;
+  KeyRing keys_;
+  BudgetBook budgets_;
+  RateLimiter rate_limits_;
+  TargetBook targets_;
+  SessionBook sessions_;
+  Metrics metrics_;
+  Services services_;
+  Reloader reloader_;
+  asio::io_context control_;  // signals, reloads, the minute's chores; runs on the main thread
+  asio::signal_set signals_;
+  std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::vector<std::unique_ptr<Transport>> transports_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<HttpServer> data_, admin_;
+  std::vector<std::thread> threads_;
+  std::optional<asio::steady_timer> minute_, drain_limit_;
+  int undrained_ = 2;
+};
+
+Result<void> Gateway::start() {
+  Result<void> taken = reloader_.take(std::move(options_.config));
+  if (taken.has_error()) return taken;
+  for (std::size_t i = 0; i < options_.threads; ++i) {
+    contexts_.push_back(std::make_unique<asio::io_context>(1));
+    transports_.push_back(make_curl_transport(*contexts_.back()));
+    workers_.push_back(std::make_unique<Worker>(*contexts_.back(), services_,
+                                                upstream_factory(*transports_.back(), services_.engines,
+                                                                 *contexts_.back())));
+  }
+  Result<void> listening = listen();
+  if (listening.has_error()) return listening;
+  const auto config = services_.config.load();
+  const std::string data =
+      config->data.host + ":" + std::to_string(data_->port());
+  const std::string admin =
+      config->admin.host + ":" + std::to_string(admin_->port());
+  const std::string scheme = config->tls.empty() ? "http://" : "https://";
+  Result<void> noted = write_run_file(ledger_path_, RunningGateway{getpid(), scheme + admin});
+  if (noted.has_error()) return noted;
+  reloader_.watch_tls({data_.get(), admin_.get()});
+  log_event(LogLevel::info, "start",
+            {{"data", data},
+             {"admin", admin},
+             {"orphans_resolved", std::to_string(ledger_->orphans_resolved())}});
+  for (const std::string& warning : config->warnings)
+    log_event(LogLevel::warning, "config", {{"message", warning}});
+  std::printf("listening data=%s admin=%s\n", data.c_str(), admin.c_str());
+  std::fflush(stdout);
+  sd_notify("READY=1");
+  return Result<void>();
+}
+
+Result<void> Gateway::listen() {
+  const auto config = services_.config.load();
+  std::vector<asio::io_context*> contexts;
+  for (const auto& context : contexts_) contexts.push_back(context.get());
+  ListenOptions where{
+      .host = config->data.host, .port = config->data.port, .tls = config->tls, .limits = {}};
+  const auto data_handler = [this](std::size_t i) -> HttpHandler {
+    return [worker = workers_[i].get()](HttpRequest& http, Responder& responder) {
+      return route_data_request(*worker, http, responder);
+    };
+  };
+  auto data = listen_http(contexts, where, data_handler, refusal_body);
+  if (data.has_error()) return data.error();
+  data_ = std::move(*data);
+  where.host = config->admin.host;
+  where.port = config->admin.port;
+  // The admin listener lives on the first I/O thread; its blocking reports run on their own.
+  const auto admin_handler = [this](std::size_t) -> HttpHandler {
+    return make_admin_handler(services_, reloader_);
+  };
+  auto admin = listen_http({contexts.front()}, where, admin_handler, refusal_body);
+  if (admin.has_error()) return admin.error();
+  admin_ = std::move(*admin);
+  return Result<void>();
+}
+
+void Gateway::run() {
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards;
+  for (const auto& context : contexts_) {
+    guards.push_back(asio::make_work_guard(*context));
+    threads_.emplace_back([&context] { context->run(); });
+  }
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
+  wait_for_signal();
+  minute_.emplace(control_);
+  every_minute();
+  control_.run();
+  for (const auto& context : contexts_) context->stop();
+  for (std::thread& thread : threads_) thread.join();
+  remove_run_file(ledger_path_);
+}
+
+void Gateway::wait_for_signal() {
+  signals_.async_wait([this](boost::system::error_code error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP)
+      reloader_.reload("SIGHUP");
+    else if (services_.draining)
+      return stop();
+    else
+      drain();
+    wait_for_signal();
+  });
+}
+
+void Gateway::drain() {
+  services_.draining = true;
+  sd_notify("STOPPING=1");
+  log_event(LogLevel::info, "drain", {{"in_flight", std::to_string(services_.in_flight.load())}});
+  const auto drained = [this] {
+    asio::post(control_, [this] {
+      if (--undrained_ == 0) stop();
+    });
+  };
+  data_->drain(drained);
+  admin_->drain(drained);
+  drain_limit_.emplace(control_, std::chrono::milliseconds(options_.drain_ms));
+  drain_limit_->async_wait([this](boost::system::error_code error) {
+    if (!error) stop();
+  });
+}
+
+void Gateway::stop() {
+  data_->stop();
+  admin_->stop();
+  control_.stop();
+}
+
+// Books that must agree are compared, old rows are rolled up, gauges are set.
+void Gateway::every_minute() {
+  const std::string leak = budgets_.find_leak();
+  if (!leak.empty()) log_event(LogLevel::error, "budget_leak", {{"what", leak}});
+  minute_->expires_after(std::chrono::minutes(1));
+  minute_->async_wait([this](boost::system::error_code error) {
+    if (!error) every_minute();
+  });
+}
+
+}  // namespace
+
+Result<void> serve(ServeOptions options) {
+  harden_process();
+  const std::string path = options.config.ledger_path;
+  Result<LedgerLock> lock = LedgerLock::take(path);
+  if (lock.has_error()) return lock.error();
+  Result<std::string> pepper = load_or_make_pepper(path);
+  if (pepper.has_error()) return pepper.error();
+  LedgerOptions ledger_options;
+  ledger_options.path = path;
+  ledger_options.now_unix_ns = system_clock().unix_ns();
+  ledger_options.problem = [](const std::string& what) {
+    log_event(LogLevel::error, "ledger", {{"message", what}});
+  };
+  Result<std::unique_ptr<Ledger>> ledger = open_sqlite_ledger(ledger_options);
+  if (ledger.has_error()) return ledger.error();
+  Gateway gateway(std::move(options), std::move(*lock), std::move(*pepper), std::move(*ledger));
+  Result<void> started = gateway.start();
+  if (started.has_error()) return started;
+  gateway.run();
+  return Result<void>();
+}
+
+}  // namespace jevons

@@ -74,7 +74,14 @@ asio::awaitable<Result<void>> race_attempts(Exchange& x, AttemptPlan& plan,
     while (!ended(loser))
       co_await wait_until(*race, std::chrono::steady_clock::time_point::max());
   }
-  loser.attempt.reset();  // settles it
+  if (loser.attempt) {
+    AttemptResult lost;
+    lost.target = loser.attempt->target_index();
+    if (loser.opened->has_error()) lost.error = loser.opened->error();
+    lost.weak = true;  // an answer that came second is not delivered
+    (void)plan.after(lost, x.services.clock.steady_ms());
+    loser.attempt.reset();  // settles it
+  }
   attempt = std::move(winner.attempt);
   co_return *winner.opened;
 }

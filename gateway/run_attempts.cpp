@@ -64,10 +64,12 @@ asio::awaitable<Result<void>> run_attempts(Exchange& x) {
     if (opened.has_error()) result.error = opened.error();
     result.weak = !result.error && is_weak(x, *attempt);
     const Step next = plan.after(result, x.services.clock.steady_ms());
-    const bool last = result.weak && next.kind != Step::Kind::send;
-    if (next.kind == Step::Kind::deliver || last) {
-      if (held) held->discard();
-      co_return co_await attempt->deliver();
+    if (next.kind == Step::Kind::deliver) {
+      // Where the stronger target failed, the weak answer is still an answer.
+      std::unique_ptr<Attempt>& chosen = result.error ? held : attempt;
+      std::unique_ptr<Attempt>& other = result.error ? attempt : held;
+      other.reset();  // settles it, so that the cost in the headers is the whole cost
+      co_return co_await chosen->deliver();
     }
     if (result.weak) {
       if (held) held->discard();
@@ -77,8 +79,6 @@ asio::awaitable<Result<void>> run_attempts(Exchange& x) {
     }
     step = next;
   }
-  // A weak answer that could not be bettered is still an answer.
-  if (held) co_return co_await held->deliver();
   co_return plan.failure();
 }
 

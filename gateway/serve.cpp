@@ -60,10 +60,8 @@ UpstreamFactory upstream_factory(Transport& transport, const EngineTable& engine
 // Everything a gateway owns, in the order it is built; it comes down in the reverse order.
 class Gateway {
  public:
-  Gateway(ServeOptions options, LedgerLock lock, std::string pepper,
-          std::unique_ptr<Ledger> ledger)
+  Gateway(ServeOptions options, std::string pepper, std::unique_ptr<Ledger> ledger)
       : options_(std::move(options)),
-        lock_(std::move(lock)),
         ledger_path_(options_.config.ledger_path),
         ledger_(std::move(ledger)),
         keys_(std::move(pepper)),
@@ -86,7 +84,6 @@ class Gateway {
   void every_minute();
 
   ServeOptions options_;
-  LedgerLock lock_;
   std::string ledger_path_;
   std::unique_ptr<Ledger> ledger_;
   KeyRing keys_;
@@ -234,8 +231,6 @@ void Gateway::every_minute() {
 Result<void> serve(ServeOptions options) {
   harden_process();
   const std::string path = options.config.ledger_path;
-  Result<LedgerLock> lock = LedgerLock::take(path);
-  if (lock.has_error()) return lock.error();
   Result<std::string> pepper = load_or_make_pepper(path);
   if (pepper.has_error()) return pepper.error();
   LedgerOptions ledger_options;
@@ -246,7 +241,7 @@ Result<void> serve(ServeOptions options) {
   };
   Result<std::unique_ptr<Ledger>> ledger = open_sqlite_ledger(ledger_options);
   if (ledger.has_error()) return ledger.error();
-  Gateway gateway(std::move(options), std::move(*lock), std::move(*pepper), std::move(*ledger));
+  Gateway gateway(std::move(options), std::move(*pepper), std::move(*ledger));
   Result<void> started = gateway.start();
   if (started.has_error()) return started;
   gateway.run();

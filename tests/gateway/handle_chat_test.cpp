@@ -213,6 +213,7 @@ TEST_CASE("a spent budget answers 402 and calls nobody") {
 TEST_CASE("a weak answer is escalated and both attempts are paid for") {
   FakeGateway gateway;
   Policy& policy = gateway.config->policies[0];
+  gateway.config->catalog.targets[1].ability["overall"] = 0.95;
   policy.escalate_on = {EscalateOn::truncated};
   policy.escalate_to = Selector{.target = {"dear"}};
   policy.escalate_max = 1;
@@ -227,6 +228,36 @@ TEST_CASE("a weak answer is escalated and both attempts are paid for") {
   REQUIRE(gateway.ledger.settlements.size() == 2);
   for (const AttemptSettlement& row : gateway.ledger.settlements)
     CHECK(row.delivered == (row.attempt == 2));
+}
+
+TEST_CASE("where the stronger target fails, the weak answer is delivered after all") {
+  FakeGateway gateway;
+  Policy& policy = gateway.config->policies[0];
+  gateway.config->catalog.targets[1].ability["overall"] = 0.95;
+  policy.escalate_on = {EscalateOn::truncated};
+  policy.escalate_max = 1;
+  Scripted weak = answer("he");
+  weak.whole->choices[0].finish = FinishReason::length;
+  gateway.scripts["cheap"].push_back(weak);
+  gateway.scripts["dear"].push_back(failure(Fault::upstream_overloaded, true, false));
+  const FakeResponder& client = gateway.post(chat);
+  CHECK(client.status == 200);
+  CHECK(client.header("x-jevons-target") == "cheap");
+  CHECK(gateway.ledger.settlements.size() == 2);
+}
+
+TEST_CASE("when both of a hedged pair fail, the plan goes on or gives up with their error") {
+  FakeGateway gateway;
+  Policy& policy = gateway.config->policies[0];
+  policy.hedge_after_ms = 0;
+  policy.hedge_at_most = 1.0;
+  for (int i = 0; i < 3; ++i) {
+    gateway.scripts["cheap"].push_back(failure(Fault::upstream_overloaded, true, false));
+    gateway.scripts["dear"].push_back(failure(Fault::upstream_overloaded, true, false));
+  }
+  const FakeResponder& client = gateway.post(chat);
+  CHECK(client.status == 503);
+  CHECK(gateway.ledger.settlements.size() == gateway.ledger.intents.size());
 }
 
 TEST_CASE("a slow target is hedged; the loser is cancelled and has its row") {

@@ -150,8 +150,12 @@ asio::awaitable<void> serve_small(Worker& worker, HttpRequest& http, Responder& 
                                   Endpoint endpoint, std::string_view rest) {
   Exchange x(worker, http, responder, endpoint);
   x.request.dialect = dialect_of_client(http);
-  Result<void> served = endpoint == Endpoint::models ? co_await serve_models(x, rest)
-                                                     : co_await serve_feedback(x);
+  // No `?:` around co_await: g++ 12 destroys its temporaries twice.
+  Result<void> served;
+  if (endpoint == Endpoint::models)
+    served = co_await serve_models(x, rest);
+  else
+    served = co_await serve_feedback(x);
   if (served.has_error()) {
     const Error error = served.error();
     co_await refuse(x, error);
@@ -195,7 +199,8 @@ asio::awaitable<void> route_data_request(Worker& worker, HttpRequest& http, Resp
   Error error(Fault::not_found, Origin::client,
               "no such path: " + path.substr(0, 200) +
                   "; try /v1/chat/completions, /v1/embeddings or /v1/models");
-  co_await not_served(worker, http, responder, std::move(error), {});
+  constexpr std::string_view allow;
+  co_await not_served(worker, http, responder, std::move(error), allow);
 }
 
 }  // namespace jevons

@@ -123,6 +123,9 @@ def co_await_rule(_path, text):
             if braces:
                 yield line, "co_await", ("a {...} argument in an expression with co_await: "
                                          "name it on the line above (g++ 12 miscompiles it)")
+            if re.search(r"\?[^?]*\bco_await\b", statement):
+                yield line, "co_await", ("co_await inside ?: : write if and else "
+                                         "(g++ 12 destroys its temporaries twice)")
             if lambdas:
                 yield line, "co_await", ("a lambda in an expression with co_await: "
                                          "name it on the line above (g++ 12 miscompiles it)")

@@ -68,7 +68,8 @@ void read_openai(Call& call) {
   call.service_tier = text_of(member(body, "service_tier"));
   read_messages(member(body, "messages"), "content", call);
   const Value* choice = member(body, "tool_choice");
-  call.tools_required = text_of(choice) == "required";
+  // Mistral's word for it is `any`.
+  call.tools_required = text_of(choice) == "required" || text_of(choice) == "any";
   if (choice != nullptr && member(*choice, "function") != nullptr) {
     call.forced_tool = text_of(member(*member(*choice, "function"), "name"));
     call.tools_required = true;

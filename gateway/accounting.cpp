@@ -21,9 +21,9 @@ void suspect(Usage& usage, std::string why) {
 }
 
 bool prompt_reported(const Usage& usage) {
-  for (const TokenClass c : {TokenClass::input, TokenClass::cache_read, TokenClass::cache_write_5m,
-                             TokenClass::cache_write_1h, TokenClass::audio_input,
-                             TokenClass::image_input})
+  for (const TokenClass c :
+       {TokenClass::input, TokenClass::cache_read, TokenClass::cache_write_5m,
+        TokenClass::cache_write_1h, TokenClass::audio_input, TokenClass::image_input})
     if (usage[c].source == Provenance::measured) return true;
   return false;
 }
@@ -34,9 +34,9 @@ bool completion_reported(const Usage& usage) {
 }
 
 void estimate_prompt(Usage& usage, const AttemptFacts& facts) {
-  for (const TokenClass c : {TokenClass::cache_read, TokenClass::cache_write_5m,
-                             TokenClass::cache_write_1h, TokenClass::audio_input,
-                             TokenClass::image_input})
+  for (const TokenClass c :
+       {TokenClass::cache_read, TokenClass::cache_write_5m, TokenClass::cache_write_1h,
+        TokenClass::audio_input, TokenClass::image_input})
     usage[c] = TokenCount{};
   usage[TokenClass::input] = estimate(facts.classification->prompt_tokens);
 }
@@ -135,8 +135,8 @@ AttemptCost attempt_cost(const AttemptFacts& facts, const Usage& usage) {
 Usage estimated_usage(const Classification& classification, std::int64_t output_cap) {
   Usage usage;
   usage[TokenClass::input] = estimate(classification.prompt_tokens);
-  usage[TokenClass::output] =
-      estimate(std::min(classification.completion_tokens_p50, std::max<std::int64_t>(output_cap, 0)));
+  usage[TokenClass::output] = estimate(
+      std::min(classification.completion_tokens_p50, std::max<std::int64_t>(output_cap, 0)));
   return usage;
 }
 

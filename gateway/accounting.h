@@ -18,13 +18,13 @@ struct AttemptFacts {
   const Target* target = nullptr;
   const Target* baseline = nullptr;  // null: the target is its own baseline
   const Classification* classification = nullptr;
-  std::int64_t intent_unix_s = 0;    // picks the price row
-  std::int64_t output_cap = 0;       // output tokens the upstream was allowed
-  std::optional<Usage> claimed;      // as the upstream reported it
-  std::int64_t output_bytes = 0;     // visible text and tool arguments that arrived
+  std::int64_t intent_unix_s = 0;  // picks the price row
+  std::int64_t output_cap = 0;     // output tokens the upstream was allowed
+  std::optional<Usage> claimed;    // as the upstream reported it
+  std::int64_t output_bytes = 0;   // visible text and tool arguments that arrived
   std::int64_t reasoning_bytes = 0;
-  bool complete = false;             // the answer reached its own end
-  std::string served_tier;           // as the upstream named it
+  bool complete = false;                 // the answer reached its own end
+  std::string served_tier;               // as the upstream named it
   std::int64_t engine_microseconds = 0;  // local target
 };
 

@@ -23,18 +23,24 @@ bool is_visible(const StreamEvent& event) {
 
 Outcome outcome_of(const Error& error) {
   switch (error.fault()) {
-    case Fault::deadline_exceeded: return Outcome::timeout;
-    case Fault::cancelled: return Outcome::cancelled;
+    case Fault::deadline_exceeded:
+      return Outcome::timeout;
+    case Fault::cancelled:
+      return Outcome::cancelled;
     case Fault::budget_exceeded:
-    case Fault::budget_busy: return Outcome::budget;
+    case Fault::budget_busy:
+      return Outcome::budget;
     case Fault::upstream_rejected:
     case Fault::unsupported_parameter:
-    case Fault::invalid_value: return Outcome::client_error;
+    case Fault::invalid_value:
+      return Outcome::client_error;
     case Fault::upstream_error:
     case Fault::upstream_auth:
     case Fault::upstream_overloaded:
-    case Fault::upstream_protocol_error: return Outcome::upstream_error;
-    default: return Outcome::gateway_error;
+    case Fault::upstream_protocol_error:
+      return Outcome::upstream_error;
+    default:
+      return Outcome::gateway_error;
   }
 }
 
@@ -88,8 +94,7 @@ asio::awaitable<Result<void>> Attempt::call() {
   if (hold.has_error()) co_return hold.error();
   hold_ = std::move(*hold);
   capped_by_budget_ = hold_.capped;
-  std::shared_ptr<Upstream> upstream =
-      x_.worker.upstream(x_.config, catalog_target_.provider);
+  std::shared_ptr<Upstream> upstream = x_.worker.upstream(x_.config, catalog_target_.provider);
   if (!upstream)
     co_return Error(Fault::internal, "provider '" + catalog_target_.provider + "' has no upstream");
   const std::int64_t before_us = x_.services.clock.steady_us();
@@ -172,8 +177,11 @@ void Attempt::observe(const std::vector<StreamEvent>& events) {
         finish_ = event.finish;
         finish_seen_ = true;
         break;
-      case StreamEvent::Kind::usage: claimed_ = *event.usage; break;
-      default: break;
+      case StreamEvent::Kind::usage:
+        claimed_ = *event.usage;
+        break;
+      default:
+        break;
     }
   }
 }
@@ -389,8 +397,8 @@ void Attempt::write_settlement(AttemptSettlement row, const std::optional<CostBr
   x_.used_tokens += tokens;
   if (row.delivered) x_.session_tokens = tokens;
   if (!row.usage.suspicion.empty())
-    x_.services.metrics.usage_suspicious(TargetId{
-        catalog_target_.name, catalog_target_.provider, catalog_target_.reported_model()});
+    x_.services.metrics.usage_suspicious(
+        TargetId{catalog_target_.name, catalog_target_.provider, catalog_target_.reported_model()});
   if (intended_) x_.services.ledger.settle(std::move(row), {});
 }
 

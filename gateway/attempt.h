@@ -70,11 +70,11 @@ class Attempt {
   std::vector<StreamEvent> events_;  // read but not yet relayed
   EndedBy cancelled_by_ = EndedBy::gateway;
   bool cancelled_ = false;
-  bool begun_ = false;       // the target book counts it
-  bool intended_ = false;    // the intent row is durable
-  bool sent_ = false;        // the upstream may have seen the request
+  bool begun_ = false;     // the target book counts it
+  bool intended_ = false;  // the intent row is durable
+  bool sent_ = false;      // the upstream may have seen the request
   bool settled_ = false;
-  bool finished_ = false;    // the answer reached its end
+  bool finished_ = false;  // the answer reached its end
   bool finish_seen_ = false;
   bool capped_by_budget_ = false;
   std::int64_t started_ms_ = 0;

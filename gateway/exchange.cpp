@@ -27,8 +27,8 @@ Error bad_header(std::string_view name, std::string_view expected) {
 
 std::optional<double> number_0_to_1(std::string_view text) {
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value,
-                                            std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   if (error != std::errc() || end != text.data() + text.size() || !(value >= 0 && value <= 1))
     return std::nullopt;
   return value;
@@ -57,8 +57,8 @@ Result<std::shared_ptr<const KeyRecord>> authenticate(const Exchange& x) {
   if (!x.services.keys.never_configured()) {
     auto found = x.services.keys.authenticate(credentials(x.http), x.started_unix_s());
     if (found.has_value()) return *found;
-    const auto wait_ms = x.services.guesses.failed(x.http.peer_address,
-                                                   x.services.clock.steady_ms());
+    const auto wait_ms =
+        x.services.guesses.failed(x.http.peer_address, x.services.clock.steady_ms());
     if (!wait_ms) return found.error();
     Error slow(Fault::rate_limit_exceeded, Origin::client,
                "too many wrong keys from this address; wait and use a valid key");

@@ -30,7 +30,7 @@ struct Exchange {
   RequestId id;
   std::string id_text;
   std::int64_t started_unix_ns = 0;
-  std::int64_t started_us = 0;  // steady
+  std::int64_t started_us = 0;   // steady
   std::int64_t deadline_ms = 0;  // steady
 
   // Filled stage by stage.
@@ -44,17 +44,17 @@ struct Exchange {
   Decision decision;
 
   // The answer.
-  bool committed = false;        // a byte of it went to the client
-  bool stream_broken = false;    // after the commit: it must not end cleanly
+  bool committed = false;      // a byte of it went to the client
+  bool stream_broken = false;  // after the commit: it must not end cleanly
   int status = 0;
   int attempts = 0;
   std::optional<std::size_t> served_by;  // target index
-  Nanodollars cost;              // of all attempts so far
+  Nanodollars cost;                      // of all attempts so far
   bool unpriced = false;
   Nanodollars baseline;
   std::int64_t upstream_us = 0;  // time spent waiting for upstreams and the ledger's disk
   bool client_gone = false;
-  std::function<void()> on_gone;  // what the running attempt does about it
+  std::function<void()> on_gone;    // what the running attempt does about it
   std::int64_t used_tokens = 0;     // of all attempts, for the rate limit
   std::int64_t session_tokens = 0;  // prompt and completion of the delivered answer
 

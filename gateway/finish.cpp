@@ -74,9 +74,8 @@ void finish(Exchange& x, const Result<void>& served) {
   x.services.metrics.finished(sample);
   if (x.committed && x.served_by) {
     if (!x.caller.session.empty())
-      x.services.sessions.served(x.caller.key_name, x.caller.session,
-                                 x.target(*x.served_by).name, x.session_tokens,
-                                 x.services.clock.steady_ms());
+      x.services.sessions.served(x.caller.key_name, x.caller.session, x.target(*x.served_by).name,
+                                 x.session_tokens, x.services.clock.steady_ms());
     const std::int64_t taken =
         x.classification.prompt_tokens + x.classification.completion_tokens_p50;
     x.services.rate_limits.correct(*x.key, x.used_tokens - taken, x.services.clock.steady_ms());

@@ -44,8 +44,7 @@ std::int64_t affordable_cap(const Exchange& x, const Target& target, Nanodollars
   return low;
 }
 
-asio::awaitable<Result<BudgetGrant>> reserve(Exchange& x, Nanodollars wanted,
-                                             Nanodollars minimum) {
+asio::awaitable<Result<BudgetGrant>> reserve(Exchange& x, Nanodollars wanted, Nanodollars minimum) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   auto wait = std::make_shared<Wait>(executor);
   wait->timer.expires_after(budget_wait);
@@ -59,8 +58,8 @@ asio::awaitable<Result<BudgetGrant>> reserve(Exchange& x, Nanodollars wanted,
     };
     asio::post(executor, std::move(hand_over));
   };
-  const std::uint64_t id = book.reserve_or_wait(subject_of(x), wanted, minimum,
-                                                x.started_unix_s(), std::move(ready));
+  const std::uint64_t id =
+      book.reserve_or_wait(subject_of(x), wanted, minimum, x.started_unix_s(), std::move(ready));
   while (!wait->granted) {
     boost::system::error_code error;
     co_await wait->timer.async_wait(asio::redirect_error(asio::use_awaitable, error));

@@ -233,7 +233,8 @@ Result<void> anonymous_allowed(const AnonymousRequest& request,
   };
   if (!request.peer_is_loopback)
     return refuse("only clients on the gateway's own machine are served");
-  if (!is_loopback_authority(request.host)) return refuse("the Host header must be a loopback name");
+  if (!is_loopback_authority(request.host))
+    return refuse("the Host header must be a loopback name");
   if (request.has_forwarded) return refuse("forwarded requests are not served");
   if (!request.origin.empty() && std::find(allowed_origins.begin(), allowed_origins.end(),
                                            request.origin) == allowed_origins.end())

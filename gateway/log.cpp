@@ -12,20 +12,28 @@ bool json_lines = false;
 
 std::string_view level_name(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warning: return "warning";
-    case LogLevel::error: return "error";
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
   }
   return "error";
 }
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warning: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warning:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
@@ -70,8 +78,8 @@ void configure_log(LogLevel least, bool json) {
   spdlog::set_default_logger(logger);
 }
 
-std::string log_line(LogLevel level, std::string_view event,
-                     std::initializer_list<LogField> fields, bool json) {
+std::string log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields,
+                     bool json) {
   std::string line = json ? "{\"level\":" : "level=";
   const auto value = [&](std::string_view text) {
     if (json)

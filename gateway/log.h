@@ -19,7 +19,7 @@ struct LogField {
 void configure_log(LogLevel least, bool json);
 void log_event(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
 // A line as it is written, for tests: "level=info event=start data=127.0.0.1:8080".
-std::string log_line(LogLevel level, std::string_view event,
-                     std::initializer_list<LogField> fields, bool json);
+std::string log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields,
+                     bool json);
 
 }  // namespace jevons

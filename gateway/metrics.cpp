@@ -33,8 +33,8 @@ double seconds(std::int64_t ms) { return static_cast<double>(ms) / 1e3; }
 const Buckets duration_buckets{0.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640};
 const Buckets ttft_buckets{0.01, .025, .05, .1, .25, .5, .75, 1, 2.5, 5, 10, 20, 40, 80, 160};
 const Buckets tpot_buckets{0.001, .0025, .005, .01, .025, .05, .075, .1, .15, .2, .3, .5, 1, 2.5};
-const Buckets overhead_buckets{0.00005, .0001, .00025, .0005, .001, .0025, .005,
-                               .01,     .025,  .05,    .1,    .25};
+const Buckets overhead_buckets{0.00005, .0001, .00025, .0005, .001, .0025,
+                               .005,    .01,   .025,   .05,   .1,   .25};
 const Buckets cost_buckets{1e-6, 1e-5, 1e-4, .001, .0025, .005, .01, .025,
                            .05,  .1,   .25,  .5,   1,     2.5,  5,   10};
 
@@ -113,7 +113,8 @@ struct Metrics::Impl {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
   }
 
-  Family<Counter>& requests = counter("jevons_requests_total", "Requests answered, by status code.");
+  Family<Counter>& requests =
+      counter("jevons_requests_total", "Requests answered, by status code.");
   Family<Histogram>& duration =
       histogram("jevons_request_duration_seconds", "Whole request, client side.");
   Family<Histogram>& ttft =
@@ -141,8 +142,8 @@ struct Metrics::Impl {
       counter("jevons_upstream_attempts_total", "Attempts against upstreams, by outcome.");
   Family<Counter>& fallbacks =
       counter("jevons_fallbacks_total", "Fallbacks from one target to another.");
-  Family<Counter>& estimated = counter(
-      "jevons_usage_estimated_total", "Attempts whose usage is at least partly our own estimate.");
+  Family<Counter>& estimated = counter("jevons_usage_estimated_total",
+                                       "Attempts whose usage is at least partly our own estimate.");
   Family<Counter>& unpriced =
       counter("jevons_unpriced_requests_total", "Attempts at targets without a known price.");
   Family<Counter>& suspicious = counter("jevons_usage_suspicious_total",
@@ -321,7 +322,8 @@ void Metrics::finished(const FinishedRequest& r) {
 void Metrics::decided(std::string_view policy, std::string_view rule, std::string_view model,
                       std::string_view reason) {
   std::string key = "decision";
-  for (const std::string_view part : {policy, rule, model, reason}) key.append(1, '\0').append(part);
+  for (const std::string_view part : {policy, rule, model, reason})
+    key.append(1, '\0').append(part);
   std::lock_guard lock(impl_->mutex);
   Counter*& slot = impl_->counters[key];
   if (!slot)

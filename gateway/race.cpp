@@ -60,8 +60,7 @@ asio::awaitable<Result<void>> race_attempts(Exchange& x, AttemptPlan& plan,
     const Step step = plan.hedge(x.services.clock.steady_ms());
     if (step.kind == Step::Kind::hedge) {
       x.services.hedges.spent();
-      race->second.attempt =
-          std::make_unique<Attempt>(x, step.target, PlanOn::hedge, ++x.attempts);
+      race->second.attempt = std::make_unique<Attempt>(x, step.target, PlanOn::hedge, ++x.attempts);
       asio::co_spawn(executor, run(race, race->second), asio::detached);
     }
   }
@@ -71,8 +70,7 @@ asio::awaitable<Result<void>> race_attempts(Exchange& x, AttemptPlan& plan,
   Runner& loser = second_won ? race->first : race->second;
   if (loser.attempt && !ended(loser)) {
     loser.attempt->cancel(EndedBy::gateway);
-    while (!ended(loser))
-      co_await wait_until(*race, std::chrono::steady_clock::time_point::max());
+    while (!ended(loser)) co_await wait_until(*race, std::chrono::steady_clock::time_point::max());
   }
   if (loser.attempt) {
     AttemptResult lost;

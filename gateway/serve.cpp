@@ -66,8 +66,8 @@ class Gateway {
         ledger_(std::move(ledger)),
         keys_(std::move(pepper)),
         sessions_(sessions_max, session_warm_ms),
-        services_{system_clock(), *ledger_, keys_,     budgets_, rate_limits_,
-                  targets_,       sessions_, metrics_},
+        services_{system_clock(), *ledger_, keys_,     budgets_,
+                  rate_limits_,   targets_, sessions_, metrics_},
         reloader_(options_.config_path, services_),
         signals_(control_) {
     services_.access_log = options_.access_log;
@@ -111,17 +111,15 @@ Result<void> Gateway::start() {
   for (std::size_t i = 0; i < options_.threads; ++i) {
     contexts_.push_back(std::make_unique<asio::io_context>(1));
     transports_.push_back(make_curl_transport(*contexts_.back()));
-    workers_.push_back(std::make_unique<Worker>(*contexts_.back(), services_,
-                                                upstream_factory(*transports_.back(), services_.engines,
-                                                                 *contexts_.back())));
+    workers_.push_back(std::make_unique<Worker>(
+        *contexts_.back(), services_,
+        upstream_factory(*transports_.back(), services_.engines, *contexts_.back())));
   }
   Result<void> listening = listen();
   if (listening.has_error()) return listening;
   const auto config = services_.config.load();
-  const std::string data =
-      config->data.host + ":" + std::to_string(data_->port());
-  const std::string admin =
-      config->admin.host + ":" + std::to_string(admin_->port());
+  const std::string data = config->data.host + ":" + std::to_string(data_->port());
+  const std::string admin = config->admin.host + ":" + std::to_string(admin_->port());
   const std::string scheme = config->tls.empty() ? "http://" : "https://";
   Result<void> noted = write_run_file(ledger_path_, RunningGateway{getpid(), scheme + admin});
   if (noted.has_error()) return noted;

@@ -34,10 +34,10 @@ struct Services {
   SessionBook& sessions;
   Metrics& metrics;
   std::atomic<std::shared_ptr<const Config>> config{};
-  GuessGuard guesses{};                // slows down key guessing
-  ShareLimit retries{0.20, 3};         // retries and fallbacks: 20 % of requests, floor 3
-  ShareLimit hedges{0.05, 1};          // hedges: the policy's own share
-  EngineTable engines{};               // models loaded in this process
+  GuessGuard guesses{};         // slows down key guessing
+  ShareLimit retries{0.20, 3};  // retries and fallbacks: 20 % of requests, floor 3
+  ShareLimit hedges{0.05, 1};   // hedges: the policy's own share
+  EngineTable engines{};        // models loaded in this process
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<bool> draining{false};
   bool access_log = false;

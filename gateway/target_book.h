@@ -30,7 +30,7 @@ class QuantileTracker {
 
 struct BreakerLimits {
   int failures_in_a_row = 5;
-  double error_rate = 0.5;       // of at least `window_min` attempts
+  double error_rate = 0.5;  // of at least `window_min` attempts
   int window_min = 20;
   std::int64_t cooldown_ms = 5'000;  // doubles at each re-opening, at most cooldown_max_ms
   std::int64_t cooldown_max_ms = 60'000;
@@ -47,9 +47,9 @@ class TargetBook {
   // under way).
   bool begin(const std::string& target, std::int64_t now_ms);
   struct Sample {
-    bool ok = false;            // the target is healthy: also true for the client's own mistakes
-    bool counts = true;         // false: cancelled by us or the client, says nothing
-    double ttft_ms = -1;        // -1: unknown
+    bool ok = false;      // the target is healthy: also true for the client's own mistakes
+    bool counts = true;   // false: cancelled by us or the client, says nothing
+    double ttft_ms = -1;  // -1: unknown
     double tpot_ms = -1;
   };
   void end(const std::string& target, const Sample& sample, std::int64_t now_ms);

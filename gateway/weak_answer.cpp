@@ -26,7 +26,8 @@ bool fires(EscalateOn signal, const ChatRequest& request, const Choice& choice) 
         if (!call.custom && !parses(call.arguments)) return true;
       return false;
     case EscalateOn::low_confidence:
-    case EscalateOn::disagreement: return false;  // need token probabilities or a second sample
+    case EscalateOn::disagreement:
+      return false;  // need token probabilities or a second sample
   }
   return false;
 }

@@ -18,18 +18,18 @@
 namespace jevons {
 
 struct WireRequest {
-  std::string path;  // appended to the provider's base_url, query included
-  std::string body;  // JSON
-  std::vector<Header> headers;  // besides credential and content-type
+  std::string path;                         // appended to the provider's base_url, query included
+  std::string body;                         // JSON
+  std::vector<Header> headers;              // besides credential and content-type
   std::vector<std::string> dropped_params;  // what the target cannot take
 };
 
 struct EncodeOptions {
-  bool stream = false;           // ask the upstream to stream (usage always asked for)
-  std::int64_t output_cap = 0;   // output tokens allowed, always sent; 0 only for embeddings
-  std::string effort;            // reasoning effort to send, empty: the request's own
-  std::string service_tier;      // empty: the request's own
-  bool strict_params = false;    // refuse (unsupported_parameter) instead of dropping
+  bool stream = false;          // ask the upstream to stream (usage always asked for)
+  std::int64_t output_cap = 0;  // output tokens allowed, always sent; 0 only for embeddings
+  std::string effort;           // reasoning effort to send, empty: the request's own
+  std::string service_tier;     // empty: the request's own
+  bool strict_params = false;   // refuse (unsupported_parameter) instead of dropping
   Quirks quirks = Quirks::none;
 };
 

@@ -11,11 +11,16 @@ namespace {
 
 engine::Role role_of(Role role) {
   switch (role) {
-    case Role::system: return engine::Role::system;
-    case Role::developer: return engine::Role::developer;
-    case Role::user: return engine::Role::user;
-    case Role::assistant: return engine::Role::assistant;
-    case Role::tool: return engine::Role::tool;
+    case Role::system:
+      return engine::Role::system;
+    case Role::developer:
+      return engine::Role::developer;
+    case Role::user:
+      return engine::Role::user;
+    case Role::assistant:
+      return engine::Role::assistant;
+    case Role::tool:
+      return engine::Role::tool;
   }
   return engine::Role::user;
 }
@@ -34,11 +39,17 @@ Result<engine::Message> message_of(const Message& from) {
   for (const Part& part : from.parts) {
     switch (part.kind) {
       case Part::Kind::text:
-      case Part::Kind::refusal: to.parts.push_back(engine::TextPart{part.text}); break;
-      case Part::Kind::thinking: to.reasoning += part.text; break;
-      case Part::Kind::redacted_thinking: break;
+      case Part::Kind::refusal:
+        to.parts.push_back(engine::TextPart{part.text});
+        break;
+      case Part::Kind::thinking:
+        to.reasoning += part.text;
+        break;
+      case Part::Kind::redacted_thinking:
+        break;
       default:
-        return unsupported("messages", "the local model reads text only, not images, audio or files");
+        return unsupported("messages",
+                           "the local model reads text only, not images, audio or files");
     }
   }
   for (const ToolCall& call : from.tool_calls)
@@ -49,13 +60,18 @@ Result<engine::Message> message_of(const Message& from) {
 engine::ToolChoice tool_choice_of(const ToolChoice& from) {
   engine::ToolChoice to;
   switch (from.mode) {
-    case ToolChoice::Mode::none: to.mode = engine::ToolMode::none; break;
-    case ToolChoice::Mode::required: to.mode = engine::ToolMode::required; break;
+    case ToolChoice::Mode::none:
+      to.mode = engine::ToolMode::none;
+      break;
+    case ToolChoice::Mode::required:
+      to.mode = engine::ToolMode::required;
+      break;
     case ToolChoice::Mode::named:
       to.mode = engine::ToolMode::named;
       to.name = from.name;
       break;
-    default: break;
+    default:
+      break;
   }
   return to;
 }
@@ -125,9 +141,12 @@ StreamEvent event_of(StreamEvent::Kind kind, std::string text) {
 
 FinishReason finish_of(engine::Finish finish) {
   switch (finish) {
-    case engine::Finish::length: return FinishReason::length;
-    case engine::Finish::tool_calls: return FinishReason::tool_calls;
-    default: return FinishReason::stop;
+    case engine::Finish::length:
+      return FinishReason::length;
+    case engine::Finish::tool_calls:
+      return FinishReason::tool_calls;
+    default:
+      return FinishReason::stop;
   }
 }
 
@@ -238,14 +257,22 @@ Error engine_error(const engine::Refusal& refusal) {
     case engine::EngineFault::invalid_input:
       fault = refusal.context() > 0 ? Fault::context_length_exceeded : Fault::invalid_value;
       break;
-    case engine::EngineFault::unsupported: fault = Fault::unsupported_parameter; break;
+    case engine::EngineFault::unsupported:
+      fault = Fault::unsupported_parameter;
+      break;
     case engine::EngineFault::overloaded:
       fault = Fault::upstream_overloaded;
       retry = true;
       break;
-    case engine::EngineFault::cancelled: fault = Fault::cancelled; break;
-    case engine::EngineFault::deadline_exceeded: fault = Fault::deadline_exceeded; break;
-    default: fault = Fault::upstream_error; break;
+    case engine::EngineFault::cancelled:
+      fault = Fault::cancelled;
+      break;
+    case engine::EngineFault::deadline_exceeded:
+      fault = Fault::deadline_exceeded;
+      break;
+    default:
+      fault = Fault::upstream_error;
+      break;
   }
   Error error(fault, Origin::upstream, refusal.message());
   error.with_retry(retry);

@@ -16,7 +16,8 @@ namespace asio = boost::asio;
 // Updates on their way from the engine's thread to the I/O thread that asked. Only that thread
 // touches it.
 struct Inbox {
-  explicit Inbox(asio::io_context& io) : arrived(io, std::chrono::steady_clock::time_point::max()) {}
+  explicit Inbox(asio::io_context& io)
+      : arrived(io, std::chrono::steady_clock::time_point::max()) {}
   asio::steady_timer arrived;  // cancelled when an update comes
   std::deque<engine::Update> updates;
 };
@@ -85,15 +86,26 @@ void collect(const std::vector<StreamEvent>& events, Choice& choice, ChatRespons
         choice.content += event.text;
         choice.has_content = true;
         break;
-      case StreamEvent::Kind::reasoning: choice.reasoning += event.text; break;
-      case StreamEvent::Kind::tool_call_start: choice.tool_calls.push_back(event.tool); break;
+      case StreamEvent::Kind::reasoning:
+        choice.reasoning += event.text;
+        break;
+      case StreamEvent::Kind::tool_call_start:
+        choice.tool_calls.push_back(event.tool);
+        break;
       case StreamEvent::Kind::tool_call_arguments:
         if (!choice.tool_calls.empty()) choice.tool_calls.back().arguments += event.text;
         break;
-      case StreamEvent::Kind::logprobs: append_logprobs(choice.logprobs, event.text); break;
-      case StreamEvent::Kind::finish: choice.finish = event.finish; break;
-      case StreamEvent::Kind::usage: response.usage = *event.usage; break;
-      default: break;
+      case StreamEvent::Kind::logprobs:
+        append_logprobs(choice.logprobs, event.text);
+        break;
+      case StreamEvent::Kind::finish:
+        choice.finish = event.finish;
+        break;
+      case StreamEvent::Kind::usage:
+        response.usage = *event.usage;
+        break;
+      default:
+        break;
     }
   }
 }

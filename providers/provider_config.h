@@ -28,13 +28,22 @@ struct Header {
 
 enum class Api : std::uint8_t { openai, anthropic, gemini, local };
 enum class Quirks : std::uint8_t {
-  none, deepseek, mistral, xai, groq, together, openrouter, moonshot, ollama, vllm
+  none,
+  deepseek,
+  mistral,
+  xai,
+  groq,
+  together,
+  openrouter,
+  moonshot,
+  ollama,
+  vllm
 };
 enum class OnDisconnect : std::uint8_t { cancel, drain };
 
 struct ProviderTimeouts {  // milliseconds
   std::int64_t connect_ms = 3'000;
-  std::int64_t first_byte_ms = 120'000;  // streamed
+  std::int64_t first_byte_ms = 120'000;        // streamed
   std::int64_t first_byte_whole_ms = 590'000;  // not streamed: first byte and total
   std::int64_t between_events_ms = 60'000;
   std::int64_t total_ms = 900'000;
@@ -43,7 +52,7 @@ struct ProviderTimeouts {  // milliseconds
 struct ProviderConfig {
   std::string name;
   Api api = Api::openai;
-  std::string base_url;  // no trailing slash; "https://api.openai.com/v1"
+  std::string base_url;      // no trailing slash; "https://api.openai.com/v1"
   std::vector<Secret> keys;  // rotated on 401 and 429; empty: sends no credential
   Quirks quirks = Quirks::none;
   std::string auth_header;  // empty: the API's own

@@ -15,7 +15,15 @@
 namespace jevons {
 
 enum class Endpoint : std::uint8_t {
-  chat, completions, embeddings, responses, messages, count_tokens, route, feedback, models
+  chat,
+  completions,
+  embeddings,
+  responses,
+  messages,
+  count_tokens,
+  route,
+  feedback,
+  models
 };
 std::string_view endpoint_name(Endpoint endpoint);
 
@@ -35,7 +43,7 @@ struct Part {
   std::string detail;      // OpenAI's image detail
   std::string file_id;     // an upstream's own file
   std::string filename;
-  std::string signature;   // of a thinking part; the provider checks it
+  std::string signature;      // of a thinking part; the provider checks it
   std::string cache_control;  // JSON text, Anthropic and OpenAI prompt_cache_breakpoint; empty none
 };
 
@@ -155,7 +163,7 @@ struct Choice {
 };
 
 struct ChatResponse {
-  std::string upstream_id;  // the upstream's own id of the answer
+  std::string upstream_id;   // the upstream's own id of the answer
   std::int64_t created = 0;  // unix seconds, 0 if the upstream gave none
   std::string model;         // as the upstream named it
   std::vector<Choice> choices;
@@ -168,17 +176,17 @@ struct ChatResponse {
 // One step of a streamed answer, independent of the wire it came from.
 struct StreamEvent {
   enum class Kind : std::uint8_t {
-    start,            // upstream_id, model, created are set
-    text,             // text
-    reasoning,        // text
-    signature,        // text: signature of the reasoning so far
-    refusal,          // text
-    tool_call_start,  // tool_index, tool.id, tool.name (and arguments, if whole)
+    start,                // upstream_id, model, created are set
+    text,                 // text
+    reasoning,            // text
+    signature,            // text: signature of the reasoning so far
+    refusal,              // text
+    tool_call_start,      // tool_index, tool.id, tool.name (and arguments, if whole)
     tool_call_arguments,  // tool_index, text
-    logprobs,         // text: canonical JSON object for the content of the same chunk
-    finish,           // finish
-    usage,            // usage so far; the last one wins
-    error,            // the upstream reported a failure mid-stream: error_message, error_code
+    logprobs,             // text: canonical JSON object for the content of the same chunk
+    finish,               // finish
+    usage,                // usage so far; the last one wins
+    error,                // the upstream reported a failure mid-stream: error_message, error_code
   };
   Kind kind = Kind::text;
   std::int64_t choice = 0;

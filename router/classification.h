@@ -9,7 +9,16 @@
 namespace jevons {
 
 enum class Task : std::uint8_t {
-  chat, code, math, reasoning, knowledge, extraction, translation, summarise, classify, tool_use,
+  chat,
+  code,
+  math,
+  reasoning,
+  knowledge,
+  extraction,
+  translation,
+  summarise,
+  classify,
+  tool_use,
   agent_step
 };
 inline constexpr std::size_t task_count = 11;
@@ -21,18 +30,19 @@ inline constexpr std::int64_t image_tokens_upper_default = 1600;
 
 struct Classification {
   Task task = Task::chat;
-  double difficulty = 0.5;   // 0 easy .. 1 hard
-  double uncertainty = 1.0;  // 0 sure .. 1 no evidence
+  double difficulty = 0.5;               // 0 easy .. 1 hard
+  double uncertainty = 1.0;              // 0 sure .. 1 no evidence
   std::int64_t prompt_tokens = 0;        // best linear-time estimate
   std::int64_t prompt_tokens_upper = 0;  // bound: text bytes + 16 per message and tool + images
   std::int64_t completion_tokens_p50 = 0;
   std::int64_t completion_tokens_p90 = 0;
   std::int64_t images = 0;
-  std::uint32_t needs = 0;  // Capabilities the answer needs
+  std::uint32_t needs = 0;   // Capabilities the answer needs
   bool marks_cache = false;  // the client asked for prompt caching: uncached tokens are written
   bool in_tool_loop = false;
   std::int64_t turns = 0;
-  std::string_view language = "unknown";  // dominant script or language code: en, zh, ru, ...; static text
+  std::string_view language =
+      "unknown";  // dominant script or language code: en, zh, ru, ...; static text
 };
 
 }  // namespace jevons

@@ -34,7 +34,8 @@ struct YamlFile {
 void load_prices(const YamlFile& file, Catalog& catalog, std::vector<ConfigError>& errors);
 void load_targets(const YamlFile& file, Catalog& catalog, std::vector<ConfigError>& errors);
 Policy load_policy(const YamlFile& file, const Catalog& catalog, std::vector<ConfigError>& errors);
-// Checks across files: baselines exist, exact serves entries are not catalogued names, names unique.
+// Checks across files: baselines exist, exact serves entries are not catalogued names, names
+// unique.
 void check_policies(const std::vector<Policy>& policies, const Catalog& catalog,
                     std::vector<ConfigError>& errors);
 

@@ -19,14 +19,33 @@ namespace jevons {
 
 // Why a target cannot serve: the first that holds, in this order (contract.md 6).
 enum class WhyNot : std::uint8_t {
-  none, context, capability, label, allow_list, rule, price_unknown, budget, breaker, sla_ttft,
-  sla_total, max_cost, quality_floor
+  none,
+  context,
+  capability,
+  label,
+  allow_list,
+  rule,
+  price_unknown,
+  budget,
+  breaker,
+  sla_ttft,
+  sla_total,
+  max_cost,
+  quality_floor
 };
 std::string_view why_not_name(WhyNot why);
 
 enum class Reason : std::uint8_t {
-  cheapest_above_floor, best, fastest, best_value, rule, pinned_model, session_sticky,
-  only_eligible, relaxed, explore
+  cheapest_above_floor,
+  best,
+  fastest,
+  best_value,
+  rule,
+  pinned_model,
+  session_sticky,
+  only_eligible,
+  relaxed,
+  explore
 };
 std::string_view reason_name(Reason reason);
 
@@ -59,11 +78,11 @@ struct Decision {
   std::optional<std::size_t> baseline;
   std::optional<Nanodollars> baseline_cost;  // expected, of the baseline target
   std::vector<PlanStep> plan;
-  std::string effort;          // reasoning effort ordered by a rule, empty: the client's
-  double propensity = 1.0;     // of the chosen target under exploration
+  std::string effort;                    // reasoning effort ordered by a rule, empty: the client's
+  double propensity = 1.0;               // of the chosen target under exploration
   std::optional<double> hedge_after_ms;  // when the plan's hedge step may start; empty: never
   bool pinned = false;                   // the client named the target itself
-  std::string refuse_message;  // a rule refused: 403 refused_by_policy
+  std::string refuse_message;            // a rule refused: 403 refused_by_policy
 };
 
 // What the caller (key, headers) allows and asks, besides the body.
@@ -71,16 +90,16 @@ struct Caller {
   std::string key_name;                     // "anonymous" when no keys are configured
   std::vector<std::string> allowed_models;  // globs on target names, empty = all
   double min_quality = 0.0;
-  std::optional<double> quality;          // x-jevons-quality
-  std::optional<Nanodollars> max_cost;    // x-jevons-max-cost-usd
-  std::string session;                    // x-jevons-session
+  std::optional<double> quality;            // x-jevons-quality
+  std::optional<Nanodollars> max_cost;      // x-jevons-max-cost-usd
+  std::string session;                      // x-jevons-session
   std::map<std::string, std::string> tags;  // merged, the key's own win
 };
 
 struct DecideInput {
   const Catalog& catalog;
-  const Policy* policy = nullptr;        // null only when pinned without policy
-  std::optional<std::size_t> pinned;     // exact name or alias
+  const Policy* policy = nullptr;     // null only when pinned without policy
+  std::optional<std::size_t> pinned;  // exact name or alias
   const ChatRequest& request;
   const Classification& classification;
   const Caller& caller;

@@ -67,7 +67,8 @@ enum class Fault : std::uint8_t {
 
 enum class Origin : std::uint8_t { client, gateway, upstream };
 
-// A class with constructors, not an aggregate: boost::system::result needs that (architecture.md 8).
+// A class with constructors, not an aggregate: boost::system::result needs that (architecture.md
+// 8).
 class Error {
  public:
   Error() = default;
@@ -91,11 +92,26 @@ class Error {
   // The upstream's HTTP status, 0 if there was none.
   int upstream_status() const { return upstream_status_; }
 
-  Error& with_param(std::string param) { param_ = std::move(param); return *this; }
-  Error& with_retry(bool retryable) { retryable_ = retryable; return *this; }
-  Error& with_maybe_billed(bool billed) { maybe_billed_ = billed; return *this; }
-  Error& with_retry_after_ms(std::optional<std::int64_t> ms) { retry_after_ms_ = ms; return *this; }
-  Error& with_upstream_status(int status) { upstream_status_ = status; return *this; }
+  Error& with_param(std::string param) {
+    param_ = std::move(param);
+    return *this;
+  }
+  Error& with_retry(bool retryable) {
+    retryable_ = retryable;
+    return *this;
+  }
+  Error& with_maybe_billed(bool billed) {
+    maybe_billed_ = billed;
+    return *this;
+  }
+  Error& with_retry_after_ms(std::optional<std::int64_t> ms) {
+    retry_after_ms_ = ms;
+    return *this;
+  }
+  Error& with_upstream_status(int status) {
+    upstream_status_ = status;
+    return *this;
+  }
 
  private:
   Fault fault_ = Fault::internal;

@@ -21,11 +21,19 @@ struct RequestId {
   std::uint64_t high = 0, low = 0;
   auto operator<=>(const RequestId&) const = default;
 };
-std::string request_id_text(RequestId id);                       // "r-" + 32 hex digits
+std::string request_id_text(RequestId id);  // "r-" + 32 hex digits
 std::optional<RequestId> request_id_of(std::string_view text);
 
 enum class Outcome : std::uint8_t {
-  ok, client_error, upstream_error, gateway_error, timeout, cancelled, cut, budget, refused,
+  ok,
+  client_error,
+  upstream_error,
+  gateway_error,
+  timeout,
+  cancelled,
+  cut,
+  budget,
+  refused,
   superseded
 };
 std::string_view outcome_name(Outcome outcome);
@@ -40,8 +48,8 @@ std::string_view attempt_state_name(AttemptState state);
 struct RequestRecord {
   RequestId id;
   std::int64_t time_unix_ns = 0;
-  std::string key;      // key name
-  std::string team;     // value of the tag team
+  std::string key;   // key name
+  std::string team;  // value of the tag team
   std::map<std::string, std::string> tags;
   std::string session;
   Endpoint endpoint = Endpoint::chat;
@@ -57,8 +65,8 @@ struct RequestRecord {
 
 struct AttemptIntent {
   RequestRecord request;
-  int attempt = 1;        // 1-based within the request
-  std::string on;         // start, retry, escalate, fallback, hedge
+  int attempt = 1;  // 1-based within the request
+  std::string on;   // start, retry, escalate, fallback, hedge
   std::int64_t time_unix_ns = 0;
   std::string target, provider, model;
   std::string price_id;   // id@from of the row valid now; empty: unpriced or local
@@ -73,15 +81,15 @@ struct AttemptSettlement {
   int attempt = 1;
   AttemptState state = AttemptState::settled;  // settled or voided
   Usage usage;
-  std::string price_id;   // the row priced by, of the same table version
-  std::string mode;       // the tier actually served, empty: standard
-  std::optional<Nanodollars> cost;      // empty: unpriced
-  Nanodollars baseline;                 // 0 for an undelivered attempt
-  bool delivered = false;               // its answer went to the client
+  std::string price_id;             // the row priced by, of the same table version
+  std::string mode;                 // the tier actually served, empty: standard
+  std::optional<Nanodollars> cost;  // empty: unpriced
+  Nanodollars baseline;             // 0 for an undelivered attempt
+  bool delivered = false;           // its answer went to the client
   EndedBy ended_by = EndedBy::upstream;
   Outcome outcome = Outcome::ok;
-  int status = 0;          // upstream's HTTP status, 0 none
-  std::string error_code;  // stable code, empty: none
+  int status = 0;             // upstream's HTTP status, 0 none
+  std::string error_code;     // stable code, empty: none
   std::int64_t ttft_ms = -1;  // -1: no token
   std::int64_t duration_ms = 0;
   std::string upstream_id;

@@ -32,8 +32,8 @@ struct Step {
 struct PlanLimits {
   int attempts_max = 3;
   int escalations_max = 0;
-  bool retries_allowed = true;  // retry budget (20 % of active, floor 3) and drain state
-  bool hedging_allowed = false; // policy's at_most share not used up
+  bool retries_allowed = true;   // retry budget (20 % of active, floor 3) and drain state
+  bool hedging_allowed = false;  // policy's at_most share not used up
 };
 
 class AttemptPlan {

@@ -33,11 +33,11 @@ bool selects(const Selector& selector, const Target& target);
 struct Condition {
   std::string key;  // "task", "difficulty", "tag.team"
   enum class Kind : std::uint8_t { words, range, boolean, times } kind = Kind::words;
-  std::vector<std::string> words;           // any of; globs where the table says so
-  double low = 0, high = 0;                 // range
+  std::vector<std::string> words;  // any of; globs where the table says so
+  double low = 0, high = 0;        // range
   bool low_inclusive = true, high_inclusive = true;
   bool boolean = false;
-  std::vector<DailyWindow> times;           // time_utc
+  std::vector<DailyWindow> times;  // time_utc
 };
 
 struct Rule {
@@ -50,15 +50,21 @@ struct Rule {
 };
 
 enum class Relax : std::uint8_t { sla_ttft, sla_total, max_cost, quality_floor };
-std::string_view relax_name(Relax relax);  // "sla.ttft_p95", "sla.total_p95", "sla.max_cost_usd", "quality.floor"
+std::string_view relax_name(
+    Relax relax);  // "sla.ttft_p95", "sla.total_p95", "sla.max_cost_usd", "quality.floor"
 
 enum class EscalateOn : std::uint8_t {
-  refusal, invalid_json, truncated, low_confidence, disagreement, invalid_tool_call
+  refusal,
+  invalid_json,
+  truncated,
+  low_confidence,
+  disagreement,
+  invalid_tool_call
 };
 
 struct Policy {
   std::string name;
-  std::string file;  // for messages
+  std::string file;                 // for messages
   std::vector<std::string> serves;  // names or globs
   std::string baseline;             // target name, empty: none
   Objective objective = Objective::cheapest;

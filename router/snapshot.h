@@ -15,7 +15,7 @@ enum class BreakerState : std::uint8_t { closed, open, half_open };
 
 struct TargetState {
   BreakerState breaker = BreakerState::closed;
-  bool at_limit = false;  // max_in_flight of its provider reached
+  bool at_limit = false;                           // max_in_flight of its provider reached
   std::optional<double> ttft_ms_p50, ttft_ms_p95;  // live statistics, absent until measured
   std::optional<double> tpot_ms;
   double error_rate = 0;
@@ -23,8 +23,8 @@ struct TargetState {
 
 struct Snapshot {
   std::int64_t now_unix_s = 0;
-  std::uint64_t seed = 0;             // randomness of this decision
-  std::vector<TargetState> targets;   // same order as Catalog::targets; empty = all defaults
+  std::uint64_t seed = 0;            // randomness of this decision
+  std::vector<TargetState> targets;  // same order as Catalog::targets; empty = all defaults
   // Least that all matching hard budgets could still afford; absent = no hard budget.
   std::optional<Nanodollars> budget_left;
   std::optional<double> budget_left_percent;

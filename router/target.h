@@ -39,7 +39,7 @@ struct PriceWindow {
   Rates rates;
 };
 
-struct PriceTier {  // a cliff: total input picks one tier for all tokens of the call
+struct PriceTier {               // a cliff: total input picks one tier for all tokens of the call
   std::int64_t from_tokens = 0;  // first total input that it covers (`above: N` is stored as N+1)
   Rates rates;
 };
@@ -51,11 +51,11 @@ struct Rational {
 };
 
 struct Price {
-  std::string id;                  // "deepseek/deepseek-v4-flash"
-  std::string row_id;              // id@from, what the ledger stores
-  std::int64_t from_unix_s = 0;    // valid [from, until)
+  std::string id;                // "deepseek/deepseek-v4-flash"
+  std::string row_id;            // id@from, what the ledger stores
+  std::int64_t from_unix_s = 0;  // valid [from, until)
   std::int64_t until_unix_s = INT64_MAX;
-  bool embeddings = false;         // needs no output rate
+  bool embeddings = false;  // needs no output rate
   Rates base;
   std::map<std::string, Rates> modes;  // batch, flex, priority, fast
   std::vector<PriceTier> tiers;        // ascending
@@ -71,8 +71,16 @@ std::string_view tier_name(Tier tier);
 
 // Capabilities as a bit set.
 enum class Capability : std::uint32_t {
-  chat = 1, stream = 2, tools = 4, json_schema = 8, vision = 16, thinking = 32, audio = 64,
-  file = 128, logprobs = 256, embeddings = 512
+  chat = 1,
+  stream = 2,
+  tools = 4,
+  json_schema = 8,
+  vision = 16,
+  thinking = 32,
+  audio = 64,
+  file = 128,
+  logprobs = 256,
+  embeddings = 512
 };
 using Capabilities = std::uint32_t;
 constexpr bool has(Capabilities set, Capability c) {
@@ -80,7 +88,7 @@ constexpr bool has(Capabilities set, Capability c) {
 }
 std::string_view capability_name(Capability capability);
 
-struct LocalCost {  // true price of the local target (product.md 6)
+struct LocalCost {                      // true price of the local target (product.md 6)
   std::optional<Nanodollars> per_hour;  // usd_per_hour, or derived from hardware and energy
 };
 
@@ -98,9 +106,9 @@ struct Target {
   std::vector<std::string> rejects;
   std::int64_t image_tokens_max = 1600;
   std::map<std::string, std::vector<std::string>> labels;  // a scalar is a list of one
-  std::map<std::string, double> ability;  // "overall" and task names, 0..1
-  std::string like;                       // resolved at load: ability copied
-  double ttft_ms = 1000;                  // prior until measured
+  std::map<std::string, double> ability;                   // "overall" and task names, 0..1
+  std::string like;                                        // resolved at load: ability copied
+  double ttft_ms = 1000;                                   // prior until measured
   double tpot_ms = 20;
   // local only
   std::string device = "auto";
@@ -121,8 +129,8 @@ struct Catalog {
 const Price* price_at(const Catalog& catalog, std::string_view price_id, std::int64_t unix_s);
 
 struct PriceQuery {
-  std::int64_t unix_s = 0;     // time of the intent
-  std::string mode;            // empty or "standard", "batch", "flex", "priority", "fast"
+  std::int64_t unix_s = 0;       // time of the intent
+  std::string mode;              // empty or "standard", "batch", "flex", "priority", "fast"
   std::int64_t total_input = 0;  // cached included: picks the tier
   std::string region;            // label region of the target, empty none
 };
@@ -133,7 +141,8 @@ std::optional<Rates> effective_rates(const Price& price, const PriceQuery& query
 
 struct CostBreakdown {  // picodollars before rounding, by metric component
   Nanodollars total;
-  Nanodollars input, cache_read, cache_write, output, reasoning, call;  // rounded to nearest, informative
+  Nanodollars input, cache_read, cache_write, output, reasoning,
+      call;  // rounded to nearest, informative
 };
 
 // Cost of one attempt, rounded up once (contract.md 4). Empty when the price is unknown for the

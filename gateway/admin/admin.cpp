@@ -127,8 +127,8 @@ asio::awaitable<AdminAnswer> answer_blocking(std::shared_ptr<Admin> admin,
 
 asio::awaitable<void> serve_admin(std::shared_ptr<Admin> admin, const HttpRequest& http,
                                   Responder& responder) {
-  AdminAnswer reply = co_await asio::co_spawn(admin->blocking, answer_blocking(admin, http),
-                                              asio::use_awaitable);
+  AdminAnswer reply =
+      co_await asio::co_spawn(admin->blocking, answer_blocking(admin, http), asio::use_awaitable);
   std::vector<Header> headers;
   headers.push_back(Header{"content-type", reply.content_type});
   headers.push_back(Header{"cache-control", "no-store"});

@@ -85,8 +85,7 @@ void add_explain(App& app) {
   CLI::App* command =
       add_command(app.root, "explain", "Show where a prompt would go, and why (`-` reads stdin).");
   command->add_option("prompt", options->prompt, "The user's message")->required();
-  command->add_option("--model", options->model, "What the client asks for")
-      ->capture_default_str();
+  command->add_option("--model", options->model, "What the client asks for")->capture_default_str();
   command->add_option("--policy", options->policy, "Policy by name");
   command->add_option("--tag", options->tags, "name=value, repeatable");
   command->add_option("--quality", options->quality, "Quality floor")->check(CLI::Range(0.0, 1.0));

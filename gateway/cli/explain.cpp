@@ -84,8 +84,8 @@ Exit explain(const Config& config, const ExplainOptions& options, std::int64_t n
   }
   std::vector<std::string> all;
   for (const Policy& policy : config.policies) all.push_back(policy.name);
-  const Result<Resolution> resolution = resolve_model(config.catalog, config.policies, all,
-                                                      options.policy, options.model, Endpoint::chat);
+  const Result<Resolution> resolution = resolve_model(
+      config.catalog, config.policies, all, options.policy, options.model, Endpoint::chat);
   if (resolution.has_error()) {
     io.err << resolution.error().message() << '\n';
     return Exit::usage;

@@ -30,8 +30,7 @@ struct FakeClock : Clock {
 
 struct FakeLedger : Ledger {
   void intend(AttemptIntent intent, Done done) override {
-    if (!writable)
-      return done(Error(Fault::ledger_unavailable, "the ledger cannot be written"));
+    if (!writable) return done(Error(Fault::ledger_unavailable, "the ledger cannot be written"));
     intents.push_back(std::move(intent));
     done(Result<void>());
   }
@@ -46,7 +45,9 @@ struct FakeLedger : Ledger {
   void audit(AuditRow) override {}
   bool healthy() const override { return writable; }
   std::int64_t queued() const override { return 0; }
-  Result<std::vector<SpendRow>> spend(const SpendQuery&) override { return std::vector<SpendRow>(); }
+  Result<std::vector<SpendRow>> spend(const SpendQuery&) override {
+    return std::vector<SpendRow>();
+  }
   Result<std::vector<SpendSlice>> spend_since(std::int64_t, bool) override {
     return std::vector<SpendSlice>();
   }
@@ -74,19 +75,18 @@ struct FakeLedger : Ledger {
 
 // What an upstream does with one call.
 struct Scripted {
-  std::optional<Error> error;          // of open()
+  std::optional<Error> error;  // of open()
   std::optional<ChatResponse> whole;
   std::vector<std::vector<StreamEvent>> batches;
-  std::optional<Error> cut;            // after the batches, instead of a clean end
-  bool never_answers = false;          // until it is cancelled
+  std::optional<Error> cut;    // after the batches, instead of a clean end
+  bool never_answers = false;  // until it is cancelled
 };
 
 class FakeStream : public AnswerStream {
  public:
   FakeStream(Scripted script, CancelSlot& cancel) : script_(std::move(script)), cancel_(cancel) {}
   boost::asio::awaitable<Result<bool>> next(std::vector<StreamEvent>& events) override {
-    if (cancel_.cancelled())
-      co_return Error(Fault::cancelled, "cancelled").with_maybe_billed(true);
+    if (cancel_.cancelled()) co_return Error(Fault::cancelled, "cancelled").with_maybe_billed(true);
     if (at_ < script_.batches.size()) {
       for (const StreamEvent& event : script_.batches[at_]) events.push_back(event);
       ++at_;
@@ -116,8 +116,7 @@ class FakeUpstream : public Upstream {
       boost::asio::steady_timer timer(io_, std::chrono::steady_clock::time_point::max());
       cancel.bind([&timer] { timer.cancel(); });
       boost::system::error_code ignored;
-      co_await timer.async_wait(
-          boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+      co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
       cancel.unbind();
       co_return Error(Fault::cancelled, "cancelled").with_maybe_billed(true);
     }

@@ -199,8 +199,10 @@ TEST_CASE("a spent budget answers 402 and calls nobody") {
   budget.name = "spent";
   budget.limit = Nanodollars{1'000};
   REQUIRE(gateway.budgets
-              .configure({budget}, {SpendSlice{.time_unix_s = 1'800'000'000, .key = "anonymous",
-                                               .cost = Nanodollars{1'000}}},
+              .configure({budget},
+                         {SpendSlice{.time_unix_s = 1'800'000'000,
+                                     .key = "anonymous",
+                                     .cost = Nanodollars{1'000}}},
                          1'800'000'000)
               .has_value());
   const FakeResponder& client = gateway.post(chat);

@@ -30,7 +30,8 @@ TEST_CASE("series of configured targets exist at zero before the first request")
   const std::string text = metrics.text();
   CHECK(has(text, R"(jevons_cost_usd_total{component="input",model="gpt-5-mini",policy="default",)"
                   R"(provider="openai",target="mini"} 0)"));
-  CHECK(has(text, R"(jevons_upstream_healthy{model="gpt-5-mini",provider="openai",target="mini"} 1)"));
+  CHECK(has(text,
+            R"(jevons_upstream_healthy{model="gpt-5-mini",provider="openai",target="mini"} 1)"));
   CHECK(text.find("process_resident_memory_bytes") != std::string::npos);
 }
 
@@ -55,12 +56,21 @@ TEST_CASE("an attempt adds its tokens, cost by component, and baseline") {
   attempt.delivered = true;
   metrics.finished(attempt);
   const std::string text = metrics.text();
-  const std::string labels = R"({model="gpt-5-mini",policy="default",provider="openai",target="mini"})";
+  const std::string labels =
+      R"({model="gpt-5-mini",policy="default",provider="openai",target="mini"})";
   CHECK(has(text, "jevons_input_tokens_total" + labels + " 100"));
   CHECK(has(text, "jevons_output_tokens_total" + labels + " 11"));
-  CHECK(has(text, R"(jevons_cache_read_input_tokens_total{model="gpt-5-mini",provider="openai",target="mini"} 30)"));
-  CHECK(has(text, R"(jevons_cost_usd_total{component="input",model="gpt-5-mini",policy="default",provider="openai",target="mini"} 2)"));
+  CHECK(has(
+      text,
+      R"(jevons_cache_read_input_tokens_total{model="gpt-5-mini",provider="openai",target="mini"} 30)"));
+  CHECK(has(
+      text,
+      R"(jevons_cost_usd_total{component="input",model="gpt-5-mini",policy="default",provider="openai",target="mini"} 2)"));
   CHECK(has(text, R"(jevons_baseline_cost_usd_total{policy="default"} 5)"));
-  CHECK(has(text, R"(jevons_usage_estimated_total{model="gpt-5-mini",provider="openai",target="mini"} 1)"));
-  CHECK(has(text, R"(jevons_time_per_output_token_seconds_sum{model="gpt-5-mini",provider="openai",target="mini"} 0.1)"));
+  CHECK(
+      has(text,
+          R"(jevons_usage_estimated_total{model="gpt-5-mini",provider="openai",target="mini"} 1)"));
+  CHECK(has(
+      text,
+      R"(jevons_time_per_output_token_seconds_sum{model="gpt-5-mini",provider="openai",target="mini"} 0.1)"));
 }

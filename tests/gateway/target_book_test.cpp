@@ -25,7 +25,8 @@ BreakerState state(const TargetBook& book, std::int64_t now_ms) {
 
 }  // namespace
 
-TEST_CASE("the breaker opens after five failures in a row and admits one probe after its cooldown") {
+TEST_CASE(
+    "the breaker opens after five failures in a row and admits one probe after its cooldown") {
   TargetBook book;
   for (int i = 0; i < 4; ++i) fail(book, 0);
   CHECK(state(book, 0) == BreakerState::closed);

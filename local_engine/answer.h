@@ -32,8 +32,12 @@ class AnswerParser {
   // `text` is what the token shows, whole characters; control tokens come with none.
   virtual void push(TokenId token, std::string_view text, Parts& out) = 0;
   virtual void finish(Parts& out) = 0;
-  virtual bool reasoning() const { return false; }    // the next token belongs to the reasoning
-  virtual bool ends(TokenId) const { return false; }  // ends the answer besides the vocabulary's
+  virtual bool reasoning() const { return false; }  // the next token belongs to the reasoning
+  // Does this token end the answer? `listed`: the vocabulary has it among its end tokens.
+  virtual bool ends(TokenId token, bool listed) const {
+    (void)token;
+    return listed;
+  }
 };
 
 // <think>...</think> and <tool_call>{"name":...,"arguments":...}</tool_call> as Qwen, Hermes,
@@ -45,6 +49,9 @@ struct MarkupOptions {
   std::string call_id_prefix;
 };
 std::unique_ptr<AnswerParser> make_markup_parser(const MarkupOptions& options);
+// gpt-oss' channels.
+std::unique_ptr<AnswerParser> make_harmony_parser(const Vocabulary& vocabulary,
+                                                  std::string call_id_prefix);
 
 class Answer {
  public:
@@ -56,7 +63,7 @@ class Answer {
   // What was held back. Call once.
   void finish(Update& out);
   bool stopped() const { return stop_.stopped(); }
-  bool ends(TokenId token) const { return vocabulary_->is_end(token) || parser_->ends(token); }
+  bool ends(TokenId token) const { return parser_->ends(token, vocabulary_->is_end(token)); }
   bool called_tools() const { return called_tools_; }
   std::uint32_t reasoning_tokens() const { return reasoning_tokens_; }
 

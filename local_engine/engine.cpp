@@ -23,9 +23,9 @@ class LocalEngine final : public Engine {
   EngineResult<void> start(const EngineOptions& options, const LoadProgress& progress);
 
   boost::system::result<JobId, Refusal> submit(Job job, OnUpdate on_update) override {
-    if (auto refusal = runner_->reserve()) return std::move(*refusal);
-    auto active = std::make_unique<ActiveJob>();
     const JobId id = next_id_.fetch_add(1);
+    if (auto refusal = runner_->reserve(id)) return std::move(*refusal);
+    auto active = std::make_unique<ActiveJob>();
     active->id = id;
     active->job = std::move(job);
     active->on_update = std::move(on_update);
@@ -36,7 +36,7 @@ class LocalEngine final : public Engine {
   Stats stats() const override { return runner_->stats(); }
   const ModelInfo& info() const override { return info_; }
   EngineResult<std::uint32_t> count_tokens(const Job& job) const override {
-    const auto prompt = prompts_->build(job);
+    const auto prompt = prompts_->build(job, 0);
     if (!prompt) return prompt.error();
     return static_cast<std::uint32_t>(prompt->tokens.size());
   }

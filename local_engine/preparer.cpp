@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -13,6 +14,11 @@ std::string hex(std::uint64_t value) {
   std::array<char, 16> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
   return {digits.data(), end};
+}
+
+std::int64_t wall_seconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
 Refusal refusal_of(const EngineError& error) { return {error.fault(), error.message()}; }
@@ -67,7 +73,7 @@ void Preparer::loop() {
 }
 
 void Preparer::prepare(ActiveJob& job) const {
-  const auto prompt = prompts_.build(job.job);
+  const auto prompt = prompts_.build(job.job, wall_seconds());
   if (!prompt) {
     job.refusal = refusal_of(prompt.error());
     return;

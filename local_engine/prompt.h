@@ -1,11 +1,15 @@
-// From a job's messages to tokens, by the model file's own chat template.
+// From a job's messages to tokens, by the model file's own chat template, and back: which parser
+// reads the answers that this template leads to.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "local_engine/answer.h"
+#include "local_engine/chat_template.h"
 #include "local_engine/engine.h"
 #include "local_engine/gguf.h"
 #include "local_engine/tokenizer.h"
@@ -20,18 +24,28 @@ struct Prompt {
 // Immutable; several threads may build at once.
 class PromptBuilder {
  public:
+  // A file without a template serves raw prompts only.
   static EngineResult<std::unique_ptr<PromptBuilder>> load(const GgufFile& file);
-  virtual ~PromptBuilder() = default;
-  PromptBuilder() = default;
-  PromptBuilder(const PromptBuilder&) = delete;
-  PromptBuilder& operator=(const PromptBuilder&) = delete;
 
-  virtual EngineResult<Prompt> build(const Job& job) const = 0;
+  // `now_seconds` since 1970, for templates that write the date. invalid_input: what the template
+  // or a tool's schema says is wrong.
+  EngineResult<Prompt> build(const Job& job, std::int64_t now_seconds) const;
   // For an answer to that prompt. `call_id_prefix` makes tool call ids unique.
-  virtual std::unique_ptr<AnswerParser> parser(const Job& job, const Prompt& prompt,
-                                               const std::string& call_id_prefix) const = 0;
-  virtual const Vocabulary& vocabulary() const = 0;
-  virtual bool has_template() const = 0;
+  std::unique_ptr<AnswerParser> parser(const Job& job, const Prompt& prompt,
+                                       const std::string& call_id_prefix) const;
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const Vocabulary& vocabulary() const { return tokenizer_.vocabulary(); }
+  bool harmony() const { return template_ && template_->abilities().harmony; }
+  bool marks_tool_calls() const { return marks_tool_calls_; }
+
+ private:
+  explicit PromptBuilder(Tokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}
+
+  Tokenizer tokenizer_;
+  std::optional<ChatTemplate> template_;
+  std::string no_template_;  // why there is none
+  bool thinks_ = false;
+  bool marks_tool_calls_ = false;
 };
 
 }  // namespace jevons::engine

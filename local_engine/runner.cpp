@@ -24,10 +24,11 @@ Runner::~Runner() {
   thread_.join();
 }
 
-std::optional<Refusal> Runner::reserve() {
+std::optional<Refusal> Runner::reserve(JobId id) {
   const std::lock_guard lock(mutex_);
   if (accepted_ < options_.limits.slots + options_.queue_max) {
     ++accepted_;
+    reserved_[id] = false;
     return std::nullopt;
   }
   ++stats_.jobs_refused;
@@ -43,6 +44,8 @@ std::optional<Refusal> Runner::reserve() {
 void Runner::start(std::unique_ptr<ActiveJob> job) {
   {
     const std::lock_guard lock(mutex_);
+    if (reserved_[job->id]) cancels_.push_back(job->id);
+    reserved_.erase(job->id);
     arrivals_.push_back(std::move(job));
   }
   wake_.notify_one();
@@ -51,6 +54,11 @@ void Runner::start(std::unique_ptr<ActiveJob> job) {
 void Runner::cancel(JobId id) {
   {
     const std::lock_guard lock(mutex_);
+    const auto early = reserved_.find(id);
+    if (early != reserved_.end()) {
+      early->second = true;
+      return;
+    }
     cancels_.push_back(id);
   }
   wake_.notify_one();

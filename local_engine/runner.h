@@ -50,8 +50,8 @@ class Runner {
   Runner(Forward& forward, ThreadPool& pool, const RunnerOptions& options);
   ~Runner();  // everything left ends with Finish::cancelled
 
-  // Room for one more? Counts it as waiting if so.
-  std::optional<Refusal> reserve();
+  // Room for one more? Counts it as waiting if so, and from then on it can be cancelled.
+  std::optional<Refusal> reserve(JobId id);
   void start(std::unique_ptr<ActiveJob> job);  // reserved and prepared, or refused
   void cancel(JobId id);
   Stats stats() const;
@@ -87,6 +87,7 @@ class Runner {
   std::condition_variable wake_;
   std::vector<std::unique_ptr<ActiveJob>> arrivals_;
   std::vector<JobId> cancels_;
+  std::unordered_map<JobId, bool> reserved_;  // not yet arrived; true: cancelled meanwhile
   std::uint32_t accepted_ = 0;  // reserved and not yet ended
   bool stop_ = false;
   Stats stats_;

@@ -106,7 +106,8 @@ CREATE TABLE audit(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT 
 
 constexpr const char* view_attempts =
     "CREATE VIEW v1_attempts AS SELECT a.id AS ledger_row, "
-    "'r-' || lower(hex(r.id)) AS request_id, a.id & 255 AS attempt, a.time AS time, " REQUEST_WORDS ATTEMPT_WORDS PROMPT
+    "'r-' || lower(hex(r.id)) AS request_id, a.id & 255 AS attempt, a.time AS time, "
+    REQUEST_WORDS ATTEMPT_WORDS PROMPT
     " AS prompt_tokens, a.cache_read AS cached_tokens, "
     "a.cache_write_5m + a.cache_write_1h AS cache_write_tokens, "
     "a.output + a.reasoning + a.audio_output AS completion_tokens, " EACH_CLASS(TOKENS)
@@ -122,7 +123,8 @@ constexpr const char* view_attempts =
 // SQLite takes bare columns of an aggregate query with one max() from the row that has it.
 constexpr const char* view_requests =
     "CREATE VIEW v1_requests AS SELECT r.seq AS ledger_row, "
-    "'r-' || lower(hex(r.id)) AS request_id, count(*) AS attempts, r.time AS time, " REQUEST_WORDS ATTEMPT_WORDS "sum(" PROMPT
+    "'r-' || lower(hex(r.id)) AS request_id, count(*) AS attempts, r.time AS time, "
+    REQUEST_WORDS ATTEMPT_WORDS "sum(" PROMPT
     ") AS prompt_tokens, sum(a.cache_read) AS cached_tokens, "
     "sum(a.cache_write_5m + a.cache_write_1h) AS cache_write_tokens, "
     "sum(a.output + a.reasoning + a.audio_output) AS completion_tokens, " EACH_CLASS(SUM_TOKENS)

@@ -150,10 +150,20 @@ def test_models(started, client):
 
 
 def test_logprobs_and_n(started, client):
-    answer = client.chat.completions.create(model="gpt", messages=QUESTION, n=2, logprobs=True)
+    answer = client.chat.completions.create(model="gpt", messages=QUESTION, n=2, logprobs=True,
+                                            reasoning_effort="none")
     assert [c.index for c in answer.choices] == [0, 1]
     assert len(answer.choices[0].logprobs.content) == 16
     assert answer.usage.completion_tokens == 32
+
+
+def test_parameters_a_model_refuses_are_dropped_and_named(started, client):
+    raw = client.chat.completions.with_raw_response.create(model="gpt", messages=QUESTION,
+                                                           temperature=0.2, logprobs=True)
+    dropped = raw.headers["x-jevons-dropped-params"]
+    assert "temperature" in dropped and "logprobs" in dropped
+    sent = json.loads(started.upstream.requests()[-1]["body"])
+    assert "temperature" not in sent and "logprobs" not in sent
 
 
 def test_unknown_body_fields_pass_within_a_dialect(started, client):

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "providers/utf8.h"
 #include "router/error.h"
 
 namespace jevons {
@@ -137,9 +138,5 @@ class JsonWriter {
 
 // Appends the text as a JSON string with its quotes.
 void append_json_string(std::string& out, std::string_view text);
-
-// Every byte sequence that is not UTF-8 replaced by U+FFFD.
-std::string utf8_or_replaced(std::string_view text);
-bool is_utf8(std::string_view text);
 
 }  // namespace jevons

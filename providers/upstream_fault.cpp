@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <ctime>
 #include <optional>
 
@@ -43,13 +42,23 @@ std::string text_or_json(JsonView view) {
   return view.is_string() ? std::string(view.text()) : view.present() ? view.json() : "";
 }
 
+// A plain decimal number that is not negative and not absurd; empty otherwise.
+std::optional<double> small_number(std::string_view text) {
+  double value = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (parsed.ec != std::errc() || parsed.ptr != end || !(value >= 0 && value < 1e9)) return {};
+  return value;
+}
+
 // "34s" or "1.5s" of google.rpc.RetryInfo.
 std::optional<std::int64_t> retry_info_ms(JsonView details) {
   for (JsonView detail : details) {
-    const std::string delay(detail["retryDelay"].text());
+    const std::string_view delay = detail["retryDelay"].text();
     if (delay.empty() || delay.back() != 's') continue;
-    const double seconds = std::strtod(delay.c_str(), nullptr);
-    if (seconds >= 0 && seconds < 1e6) return std::llround(seconds * 1000);
+    if (const auto seconds = small_number(delay.substr(0, delay.size() - 1))) {
+      return std::llround(*seconds * 1000);
+    }
   }
   return std::nullopt;
 }
@@ -113,18 +122,9 @@ std::optional<std::int64_t> http_date(std::string_view text) {
 
 std::optional<std::int64_t> retry_after_of(std::span<const Header> headers,
                                            const Complaint& complaint) {
-  const auto non_negative = [](std::string_view text, double scale) -> std::optional<std::int64_t> {
-    double value = 0;
-    const char* const end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, value);
-    if (parsed.ec != std::errc() || parsed.ptr != end || !(value >= 0 && value < 1e7)) {
-      return std::nullopt;
-    }
-    return std::llround(value * scale);
-  };
-  if (const auto ms = non_negative(header_of(headers, "retry-after-ms"), 1)) return ms;
+  if (const auto ms = small_number(header_of(headers, "retry-after-ms"))) return std::llround(*ms);
   const std::string_view after = header_of(headers, "retry-after");
-  if (const auto ms = non_negative(after, 1000)) return ms;
+  if (const auto seconds = small_number(after)) return std::llround(*seconds * 1000);
   // A date is meant against the upstream's own clock, which its Date header tells.
   const auto until = http_date(after);
   const auto now = http_date(header_of(headers, "date"));

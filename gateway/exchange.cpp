@@ -111,6 +111,17 @@ Exchange::Exchange(Worker& on, const HttpRequest& request_bytes, Responder& answ
   const std::string_view own = http.header("x-request-id");
   if (!own.empty() && own.size() <= 128)
     answer_headers.push_back(Header{"x-client-request-id", std::string(own)});
+  const std::string_view origin = http.header("origin");
+  if (!origin.empty() && allows_origin(*config, origin)) {
+    answer_headers.push_back(Header{"access-control-allow-origin", std::string(origin)});
+    answer_headers.push_back(Header{"access-control-expose-headers", "*"});
+    answer_headers.push_back(Header{"vary", "origin"});
+  }
+}
+
+bool allows_origin(const Config& config, std::string_view origin) {
+  return std::find(config.cors_origins.begin(), config.cors_origins.end(), origin) !=
+         config.cors_origins.end();
 }
 
 std::string_view Exchange::policy_name() const {
@@ -150,9 +161,11 @@ std::int64_t client_patience_ms(const HttpRequest& http, std::int64_t fallback_m
 }
 
 Result<void> identify(Exchange& x) {
-  auto key = authenticate(x);
-  if (key.has_error()) return key.error();
-  x.key = std::move(*key);
+  if (!x.key) {
+    auto key = authenticate(x);
+    if (key.has_error()) return key.error();
+    x.key = std::move(*key);
+  }
   Result<Caller> caller = read_caller(x.http, *x.key);
   if (caller.has_error()) return caller.error();
   x.caller = std::move(*caller);

@@ -63,6 +63,9 @@ struct Exchange {
   std::string_view policy_name() const;
 };
 
+// A web page of that origin may call (`cors: {origins: [...]}`).
+bool allows_origin(const Config& config, std::string_view origin);
+
 // Stage 1 alone: who asks, and what the key and the headers allow. Fills key and caller.
 Result<void> identify(Exchange& exchange);
 

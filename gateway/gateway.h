@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gateway/config.h"
+#include "gateway/target_test.h"
 #include "router/error.h"
 
 namespace jevons {
@@ -21,5 +22,9 @@ struct ServeOptions {
 // Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. Prints the listening
 // line on stdout once it accepts. Errors: Fault::config (address, certificate, ledger, keys).
 Result<void> serve(ServeOptions options);
+
+// Tests targets (all remote ones if none is named) with the ledger opened by this process; for when
+// no gateway runs. Errors: Fault::config.
+Result<std::vector<TargetTest>> test_targets_alone(Config config, std::vector<std::string> names);
 
 }  // namespace jevons

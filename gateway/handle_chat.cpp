@@ -25,8 +25,9 @@ asio::awaitable<Result<void>> serve(Exchange& x) {
 }  // namespace
 
 asio::awaitable<void> handle_chat(Worker& worker, HttpRequest& http, Responder& responder,
-                                  Endpoint endpoint) {
+                                  Endpoint endpoint, std::shared_ptr<const KeyRecord> key) {
   Exchange x(worker, http, responder, endpoint);
+  x.key = std::move(key);
   const InFlight counted(x.services);
   watch_client(x);
   const Result<void> served = co_await serve(x);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <memory>
 
 #include "gateway/http/server.h"
 #include "gateway/services.h"
@@ -9,9 +10,11 @@
 
 namespace jevons {
 
-// chat, completions, embeddings.
+// chat, completions, embeddings. `key` is set where the gateway itself asks (targets test); else
+// the request says who it is from.
 boost::asio::awaitable<void> handle_chat(Worker& worker, HttpRequest& http, Responder& responder,
-                                         Endpoint endpoint);
+                                         Endpoint endpoint,
+                                         std::shared_ptr<const KeyRecord> key = nullptr);
 // The dry run: decides as handle_chat would, calls nobody and writes no row.
 boost::asio::awaitable<void> handle_route(Worker& worker, HttpRequest& http, Responder& responder);
 

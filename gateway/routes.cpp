@@ -171,10 +171,26 @@ asio::awaitable<void> not_served(Worker& worker, HttpRequest& http, Responder& r
   co_await refuse(x, error);
 }
 
+// A browser asks before it sends a request of another origin.
+asio::awaitable<void> answer_preflight(Worker& worker, HttpRequest& http, Responder& responder) {
+  Exchange x(worker, http, responder, Endpoint::chat);
+  std::vector<Header> headers = x.answer_headers;
+  headers.push_back(Header{"access-control-allow-methods", "GET, POST"});
+  const std::string_view wanted = http.header("access-control-request-headers");
+  headers.push_back(Header{"access-control-allow-headers", std::string(wanted)});
+  headers.push_back(Header{"access-control-max-age", "600"});
+  co_await x.responder.send(204, std::move(headers), std::string());
+}
+
 }  // namespace
 
 asio::awaitable<void> route_data_request(Worker& worker, HttpRequest& http, Responder& responder) {
   const std::string path(without_version(http.path));
+  if (http.method == "OPTIONS" &&
+      allows_origin(*worker.services.config.load(), http.header("origin"))) {
+    co_await answer_preflight(worker, http, responder);
+    co_return;
+  }
   std::string rest;
   for (const Route& route : routes) {
     const bool single_model =

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -73,8 +74,10 @@ class Gateway {
     services_.access_log = options_.access_log;
   }
 
+  Result<void> prepare();  // everything but listening
   Result<void> start();
   void run();
+  std::vector<TargetTest> test(std::vector<std::string> names);
 
  private:
   Result<void> listen();
@@ -103,9 +106,10 @@ class Gateway {
   std::vector<std::thread> threads_;
   std::optional<asio::steady_timer> minute_, drain_limit_;
   int undrained_ = 2;
+  std::int64_t retained_ns_ = 0;  // when old rows were last rolled up
 };
 
-Result<void> Gateway::start() {
+Result<void> Gateway::prepare() {
   Result<void> taken = reloader_.take(std::move(options_.config));
   if (taken.has_error()) return taken;
   for (std::size_t i = 0; i < options_.threads; ++i) {
@@ -115,6 +119,12 @@ Result<void> Gateway::start() {
         *contexts_.back(), services_,
         upstream_factory(*transports_.back(), services_.engines, *contexts_.back())));
   }
+  return Result<void>();
+}
+
+Result<void> Gateway::start() {
+  Result<void> prepared = prepare();
+  if (prepared.has_error()) return prepared;
   Result<void> listening = listen();
   if (listening.has_error()) return listening;
   const auto config = services_.config.load();
@@ -154,7 +164,7 @@ Result<void> Gateway::listen() {
   where.port = config->admin.port;
   // The admin listener lives on the first I/O thread; its blocking reports run on their own.
   const auto admin_handler = [this](std::size_t) -> HttpHandler {
-    return make_admin_handler(services_, reloader_);
+    return make_admin_handler(*workers_.front(), reloader_);
   };
   auto admin = listen_http({contexts.front()}, where, admin_handler, refusal_body);
   if (admin.has_error()) return admin.error();
@@ -176,6 +186,17 @@ void Gateway::run() {
   for (const auto& context : contexts_) context->stop();
   for (std::thread& thread : threads_) thread.join();
   remove_run_file(ledger_path_);
+}
+
+std::vector<TargetTest> Gateway::test(std::vector<std::string> names) {
+  std::vector<TargetTest> tests;
+  const auto done = [&tests](std::exception_ptr failure, std::vector<TargetTest> all) {
+    if (failure) std::rethrow_exception(failure);
+    tests = std::move(all);
+  };
+  asio::co_spawn(*contexts_.front(), test_targets(*workers_.front(), std::move(names)), done);
+  contexts_.front()->run();
+  return tests;
 }
 
 void Gateway::wait_for_signal() {
@@ -218,19 +239,23 @@ void Gateway::stop() {
 void Gateway::every_minute() {
   const std::string leak = budgets_.find_leak();
   if (!leak.empty()) log_event(LogLevel::error, "budget_leak", {{"what", leak}});
+  const std::int64_t now_ns = system_clock().unix_ns();
+  constexpr std::int64_t day_ns = 86'400LL * 1'000'000'000;
+  if (now_ns - retained_ns_ >= day_ns) {
+    retained_ns_ = now_ns;
+    const std::int64_t keep_ns = services_.config.load()->retain_s * 1'000'000'000;
+    const Result<std::int64_t> removed = ledger_->retain_from(now_ns - keep_ns);
+    if (removed.has_error())
+      log_event(LogLevel::error, "retain", {{"message", removed.error().message()}});
+  }
   minute_->expires_after(std::chrono::minutes(1));
   minute_->async_wait([this](boost::system::error_code error) {
     if (!error) every_minute();
   });
 }
 
-}  // namespace
-
-Result<void> serve(ServeOptions options) {
-  harden_process();
+Result<std::unique_ptr<Gateway>> open_gateway(ServeOptions options) {
   const std::string path = options.config.ledger_path;
-  Result<std::string> pepper = load_or_make_pepper(path);
-  if (pepper.has_error()) return pepper.error();
   LedgerOptions ledger_options;
   ledger_options.path = path;
   ledger_options.now_unix_ns = system_clock().unix_ns();
@@ -239,11 +264,32 @@ Result<void> serve(ServeOptions options) {
   };
   Result<std::unique_ptr<Ledger>> ledger = open_sqlite_ledger(ledger_options);
   if (ledger.has_error()) return ledger.error();
-  Gateway gateway(std::move(options), std::move(*pepper), std::move(*ledger));
-  Result<void> started = gateway.start();
+  Result<std::string> pepper = load_or_make_pepper(path);
+  if (pepper.has_error()) return pepper.error();
+  return std::make_unique<Gateway>(std::move(options), std::move(*pepper), std::move(*ledger));
+}
+
+}  // namespace
+
+Result<void> serve(ServeOptions options) {
+  harden_process();
+  Result<std::unique_ptr<Gateway>> gateway = open_gateway(std::move(options));
+  if (gateway.has_error()) return gateway.error();
+  Result<void> started = (*gateway)->start();
   if (started.has_error()) return started;
-  gateway.run();
+  (*gateway)->run();
   return Result<void>();
+}
+
+Result<std::vector<TargetTest>> test_targets_alone(Config config, std::vector<std::string> names) {
+  harden_process();
+  ServeOptions options;
+  options.config = std::move(config);
+  Result<std::unique_ptr<Gateway>> gateway = open_gateway(std::move(options));
+  if (gateway.has_error()) return gateway.error();
+  Result<void> prepared = (*gateway)->prepare();
+  if (prepared.has_error()) return prepared.error();
+  return (*gateway)->test(std::move(names));
 }
 
 }  // namespace jevons

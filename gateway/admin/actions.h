@@ -12,6 +12,7 @@ namespace jevons {
 struct AdminContext {
   Services& services;
   Reloader& reloader;
+  Worker& worker;  // of an I/O thread that runs beside the admin's own
 };
 
 struct AdminAnswer {
@@ -24,6 +25,7 @@ AdminAnswer admin_livez(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_readyz(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_metrics(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_targets(AdminContext& context, const HttpRequest& http);
+AdminAnswer admin_test_targets(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_budgets(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_reload(AdminContext& context, const HttpRequest& http);
 

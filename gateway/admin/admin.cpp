@@ -24,13 +24,14 @@ struct AdminRoute {
   Access access;
   AdminAnswer (*act)(AdminContext&, const HttpRequest&);
 };
-constexpr std::array<AdminRoute, 7> routes{{
+constexpr std::array<AdminRoute, 8> routes{{
     {"GET", "/livez", Access::open, admin_livez},
     {"GET", "/readyz", Access::open, admin_readyz},
     {"GET", "/healthz", Access::open, admin_readyz},
     {"GET", "/metrics", Access::view, admin_metrics},
     {"GET", "/admin/v1/targets", Access::view, admin_targets},
     {"GET", "/admin/v1/budgets", Access::view, admin_budgets},
+    {"POST", "/admin/v1/targets/test", Access::admin, admin_test_targets},
     {"POST", "/admin/v1/reload", Access::admin, admin_reload},
 }};
 
@@ -137,8 +138,8 @@ asio::awaitable<void> serve_admin(std::shared_ptr<Admin> admin, const HttpReques
 
 }  // namespace
 
-HttpHandler make_admin_handler(Services& services, Reloader& reloader) {
-  auto admin = std::make_shared<Admin>(AdminContext{services, reloader});
+HttpHandler make_admin_handler(Worker& worker, Reloader& reloader) {
+  auto admin = std::make_shared<Admin>(AdminContext{worker.services, reloader, worker});
   return [admin](HttpRequest& http, Responder& responder) {
     return serve_admin(admin, http, responder);
   };

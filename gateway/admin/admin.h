@@ -8,6 +8,6 @@
 
 namespace jevons {
 
-HttpHandler make_admin_handler(Services& services, Reloader& reloader);
+HttpHandler make_admin_handler(Worker& worker, Reloader& reloader);
 
 }  // namespace jevons

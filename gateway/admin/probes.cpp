@@ -1,6 +1,10 @@
 // Probes, metrics, targets, budgets, reload: what a running gateway knows of itself.
+#include <boost/asio/co_spawn.hpp>
+#include <future>
+
 #include "gateway/admin/actions.h"
 #include "gateway/http_error.h"
+#include "gateway/target_test.h"
 #include "providers/json.h"
 
 namespace jevons {
@@ -115,6 +119,27 @@ AdminAnswer admin_budgets(AdminContext& context, const HttpRequest&) {
   }
   json.end_array().end_object();
   return answer;
+}
+
+// {"targets": ["a", "b"]}, or an empty body for all remote ones.
+AdminAnswer admin_test_targets(AdminContext& context, const HttpRequest& http) {
+  std::vector<std::string> names;
+  JsonDocument document;
+  if (!http.body.empty()) {
+    const Result<JsonView> root = document.parse(http.body);
+    if (root.has_error())
+      return AdminAnswer{400, "application/json", error_body(root.error(), Dialect::openai, "")};
+    for (const JsonView name : (*root)["targets"]) names.emplace_back(name.text());
+  }
+  std::promise<std::vector<TargetTest>> promise;
+  const auto done = [&promise](std::exception_ptr failure, std::vector<TargetTest> tests) {
+    if (failure)
+      promise.set_exception(failure);
+    else
+      promise.set_value(std::move(tests));
+  };
+  boost::asio::co_spawn(context.worker.io, test_targets(context.worker, std::move(names)), done);
+  return AdminAnswer{200, "application/json", target_tests_json(promise.get_future().get())};
 }
 
 AdminAnswer admin_reload(AdminContext& context, const HttpRequest&) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "gateway/cli/app_parts.h"
+#include "gateway/log.h"
 
 namespace jevons {
 namespace {
@@ -21,6 +22,7 @@ bool wants_colour() {
 }  // namespace
 
 int run_cli(int argc, char** argv) {
+  configure_log(LogLevel::warning, false);  // `serve` chooses its own
   App app(CliIo{std::cout, std::cerr, wants_colour(), isatty(STDERR_FILENO) == 1});
   app.root.set_version_flag("--version", std::string("jevons ") + JEVONS_VERSION);
   app.root.add_option("--config", app.config,

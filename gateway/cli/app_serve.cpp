@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "gateway/cli/app_parts.h"
+#include "gateway/cli/targets.h"
 #include "gateway/gateway.h"
 #include "gateway/log.h"
 
@@ -36,8 +37,36 @@ void add_serve(App& app) {
       [&app, options] { app.run = [&app, options] { return serve_command(app, *options); }; });
 }
 
+struct TargetWords {
+  std::vector<std::string> names;
+  bool json = false;
+};
+
+void add_targets(App& app) {
+  auto words = std::make_shared<TargetWords>();
+  CLI::App* targets = add_command(app.root, "targets", "What requests can be sent to.");
+  targets->require_subcommand(1);
+  CLI::App* list = add_command(*targets, "list", "The catalog.");
+  CLI::App* test = add_command(*targets, "test", "One cheap live call to each remote target.");
+  test->add_option("names", words->names, "Only these");
+  for (CLI::App* command : {list, test}) command->add_flag("--json", words->json, "As JSON");
+  on_config(app, list, [&app, words](const Config& config) {
+    return targets_list_command(config, words->json, app.io);
+  });
+  test->callback([&app, words] {
+    app.run = [&app, words] {
+      auto loaded = load_for_command(app.config, app.io);
+      if (!loaded) return Exit::config;
+      return targets_test_command(std::move(loaded->config), words->names, words->json, app.io);
+    };
+  });
+}
+
 }  // namespace
 
-void add_serve_commands(App& app) { add_serve(app); }
+void add_serve_commands(App& app) {
+  add_serve(app);
+  add_targets(app);
+}
 
 }  // namespace jevons

@@ -6,8 +6,6 @@
 
 #include <memory>
 
-#include "gateway/ledger/files.h"
-
 namespace jevons {
 namespace {
 
@@ -50,6 +48,28 @@ Error error_of(const std::string& body, long status) {
   }
   return Error(fault, fmt::format("the gateway answered with status {}", status));
 }
+
+Result<std::string> ask_file(const Config& config, const LedgerCall& call) {
+  auto pepper = load_or_make_pepper(config.ledger_path);
+  if (!pepper) return pepper.error();
+  LedgerOptions options;
+  options.path = config.ledger_path;
+  options.now_unix_ns = system_clock().unix_ns();
+  auto ledger = open_sqlite_ledger(options);
+  if (!ledger) return ledger.error();
+  const LedgerApi api{.ledger = **ledger,
+                      .clock = system_clock(),
+                      .pepper = std::move(*pepper),
+                      .configured_keys = config.keys,
+                      .who = "cli",
+                      .keys_changed = {}};
+  auto answer = answer_ledger_call(api, call);
+  if (!answer) return Error(Fault::internal, "no such call: " + call.path);
+  if (answer->status != 200) return error_of(answer->body, answer->status);
+  return std::move(answer->body);
+}
+
+}  // namespace
 
 Result<std::string> ask_gateway(const Config& config, const RunningGateway& gateway,
                                 const LedgerCall& call) {
@@ -97,28 +117,6 @@ Result<std::string> ask_gateway(const Config& config, const RunningGateway& gate
   if (status != 200) return error_of(body, status);
   return body;
 }
-
-Result<std::string> ask_file(const Config& config, const LedgerCall& call) {
-  auto pepper = load_or_make_pepper(config.ledger_path);
-  if (!pepper) return pepper.error();
-  LedgerOptions options;
-  options.path = config.ledger_path;
-  options.now_unix_ns = system_clock().unix_ns();
-  auto ledger = open_sqlite_ledger(options);
-  if (!ledger) return ledger.error();
-  const LedgerApi api{.ledger = **ledger,
-                      .clock = system_clock(),
-                      .pepper = std::move(*pepper),
-                      .configured_keys = config.keys,
-                      .who = "cli",
-                      .keys_changed = {}};
-  auto answer = answer_ledger_call(api, call);
-  if (!answer) return Error(Fault::internal, "no such call: " + call.path);
-  if (answer->status != 200) return error_of(answer->body, answer->status);
-  return std::move(answer->body);
-}
-
-}  // namespace
 
 Result<std::string> ask_ledger(const Config& config, const LedgerCall& call) {
   if (const auto gateway = running_gateway(config.ledger_path))

@@ -30,7 +30,6 @@ bool is_ipv6_shaped(std::string_view address) {
 }  // namespace
 
 bool is_valid_host(std::string_view host) {
-  std::string_view port;
   if (!host.empty() && host.front() == '[') {
     const std::size_t close = host.find(']');
     if (close == std::string_view::npos || !is_ipv6_shaped(host.substr(1, close - 1))) return false;

@@ -183,6 +183,11 @@ bool HttpSession::count_body() {
   return false;
 }
 
+void HttpSession::release_body() {
+  parser_.request().body = {};
+  shared_.body_bytes -= std::exchange(body_bytes_held_, 0);
+}
+
 void HttpSession::begin_handling() {
   state_ = State::handling;
   answer_ = Answer::none;
@@ -220,7 +225,7 @@ asio::awaitable<void> HttpSession::run_handler() {
 
 void HttpSession::after_answer() {
   gone_callback_ = nullptr;
-  shared_.body_bytes -= std::exchange(body_bytes_held_, 0);
+  release_body();
   if (state_ == State::closed) return;
   if (cut_) {
     // A cut must show: in chunked framing it does; elsewhere only a reset says so.
@@ -233,17 +238,16 @@ void HttpSession::after_answer() {
   if (client_gone_) return close();
   if (!keep_alive_) return begin_linger();
   parser_.reset();
-  state_ = State::reading;
-  if (!pending_.empty()) {
-    // Posted, not called: a pipeline of requests must not nest.
-    asio::post(worker_->io, [self = shared_from_this()] { self->next_request(); });
-    return;
-  }
-  next_request();
+  if (pending_.empty()) return next_request();
+  // Posted, not called: a pipeline of requests must not nest. Until then what arrives is kept
+  // behind what is pending, as while a request is answered.
+  asio::post(worker_->io, [self = shared_from_this()] { self->next_request(); });
 }
 
 void HttpSession::next_request() {
-  if (state_ != State::reading) return;
+  if (state_ == State::closed) return;
+  if (client_gone_) return close();
+  state_ = State::reading;
   if (!pending_.empty()) {
     set_deadline(shared_.limits.header_ms);
     const std::string bytes = std::exchange(pending_, {});
@@ -291,7 +295,9 @@ void HttpSession::refuse(const Error& error) {
   const bool head_only = parser_.request().method == "HEAD";
   std::string_view pieces[] = {head, head_only ? std::string_view() : std::string_view(body)};
   state_ = State::lingering;
-  if (!write_now(pieces)) return close();
+  const bool written = write_now(pieces);
+  release_body();
+  if (!written) return close();
   begin_linger();
 }
 

@@ -31,6 +31,8 @@ class HttpSession final : public Responder,
   void drain();
   void close();
   bool idle() const;
+  // Idle, and not for want of a first request: one that has just connected is let be.
+  bool spare() const { return idle() && requests_ > 0; }
 
   boost::asio::awaitable<bool> send(int status, std::vector<Header> headers,
                                     std::string body) override;
@@ -56,6 +58,7 @@ class HttpSession final : public Responder,
   void read_request();
   bool take(std::string_view bytes);
   bool count_body();
+  void release_body();
   void begin_handling();
   boost::asio::awaitable<void> run_handler();
   void after_answer();

@@ -74,18 +74,21 @@ HttpWorker::~HttpWorker() = default;
 void HttpWorker::adopt(Connection connection, std::string peer_address, bool peer_is_loopback) {
   const std::int64_t allowed = shared->limits.connections_max;
   const std::int64_t open = shared->connections;
-  if (open * 100 >= allowed * 95) drop_one_idle();
+  const bool made_room = open * 100 >= allowed * 95 && drop_one_idle();
   auto session = std::make_shared<HttpSession>(std::move(connection), std::move(peer_address),
                                                peer_is_loopback);
   sessions_->list.push_back(*session);
-  if (open > allowed) return session->shed();
+  if (open > allowed && !made_room) return session->shed();
   session->start();
 }
 
-void HttpWorker::drop_one_idle() {
+bool HttpWorker::drop_one_idle() {
   for (HttpSession& session : sessions_->list) {
-    if (session.idle()) return session.close();
+    if (!session.spare()) continue;
+    session.close();
+    return true;
   }
+  return false;
 }
 
 // Closing may end a session, so the list is walked over a copy that keeps them alive.

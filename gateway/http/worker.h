@@ -90,8 +90,8 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
 
   // Takes over a connected, non-blocking socket, on this thread.
   void adopt(Connection connection, std::string peer_address, bool peer_is_loopback);
-  // Closes the connection that has been idle for longest, if any is idle.
-  void drop_one_idle();
+  // Closes the connection that has been idle for longest; false if none is idle.
+  bool drop_one_idle();
   void drain();
   void close_all();
 

@@ -1,7 +1,6 @@
 """Start, kill -9, drain, reload, TLS: the life of the process."""
 
 import concurrent.futures
-import http.client
 import json
 import random
 import shutil
@@ -28,7 +27,7 @@ def hammer(stack, stop, results, stream_share=0.5, seed=1):
                 status, _, _ = stack.chat(f"q {chance.random()}", model="gpt")
                 ok = status == 200
             results.append((status, ok))
-        except (OSError, http.client.HTTPException):
+        except OSError:
             results.append((0, False))
 
 
@@ -96,7 +95,6 @@ def test_reload_drops_no_request(stack):
     stop.set()
     for thread in threads:
         thread.join()
-    world.save(stack.folder / "gateway" / "default.yaml", world.POLICY)
     assert len(results) > 20
     assert [r for r in results if not r[1]] == []
 
@@ -111,13 +109,11 @@ def test_reload_takes_a_new_policy(stack):
                                           headers={"content-type": "application/json"})
     assert status == 200, text
     assert stack.chat()[1]["x-jevons-target"] == "small"
-    (stack.folder / "gateway" / "default.yaml").write_text(
-        "policy: default\nobjective: cheepest\n")
+    (stack.folder / "gateway" / "default.yaml").write_text("policy: default\nserves: 7\n")
     status, _, text = stack.gateway.admin("/admin/v1/reload", method="POST", body="{}",
                                           headers={"content-type": "application/json"})
     assert status >= 400 and "default.yaml:2" in text
     assert stack.chat()[1]["x-jevons-target"] == "small", "a bad file keeps the old policy"
-    world.save(stack.folder / "gateway" / "default.yaml", policy)
 
 
 def test_probes_and_run_file(stack):
@@ -215,15 +211,13 @@ def test_tls_upstream_is_verified(stack, certificate):
     cert, key = certificate("upstream")
     stack.upstream = processes.Upstream({}, world.upstream_prices(), stack.folder / "up",
                                         tls=(cert, key))
-    only_gpt = [{**world.POLICY, "baseline": "gpt"}]
-    stack.config = world.write(stack.folder / "gateway", stack.upstream.url, (world.GPT,),
-                               only_gpt)
+    stack.config = world.write(stack.folder / "gateway", stack.upstream.url, (world.GPT,))
     stack.key = stack.create_key("ci")
     stack.gateway = processes.Gateway(stack.config)
     status, _, answer = stack.chat(model="gpt")
     assert status == 502, answer
     stack.gateway.stop()
-    world.write(stack.folder / "gateway", stack.upstream.url, (world.GPT,), only_gpt,
+    world.write(stack.folder / "gateway", stack.upstream.url, (world.GPT,),
                 providers={"openai": {"ca": f"file:{cert}"}})
     stack.gateway = processes.Gateway(stack.config)
     status, _, answer = stack.chat(model="gpt")

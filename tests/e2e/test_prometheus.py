@@ -23,7 +23,7 @@ VARIABLES = {"$__rate_interval": "10s", "$__interval": "5s", "$__range": "30s",
 # What a short run without errors, budgets or an engine cannot show: empty is right there.
 MAY_BE_EMPTY = re.compile(
     r"budget|engine|fallback|escalat|unpriced|estimated|code=~\"5|code=~\"4|ALERTS|offset|"
-    r"rejected|suspicious|overshoot|reload_failure|histogram_quantile|reasoning|cache|gpu|hedge|breaker|"
+    r"rejected|overshoot|reload_failure|histogram_quantile|reasoning|cache|gpu|hedge|breaker|"
     r"predict_linear|\[1h|\[6h|\[1d|\[7d|\[30d|\[3d|\[2d|\[30m")
 
 

@@ -39,10 +39,7 @@ class Process:
                         return line
                 if not piece:
                     break
-        try:
-            code = self.child.wait(3)
-        except subprocess.TimeoutExpired:
-            code = None
+        code = self.child.poll()
         self.stop()
         raise RuntimeError(f"{self.child.args[0]} did not say '{prefix}' (exit {code}); it wrote:\n"
                            + text.decode(errors="replace") + self.stderr())

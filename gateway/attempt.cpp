@@ -136,8 +136,7 @@ asio::awaitable<Result<void>> Attempt::first_events() {
       result = more.error();
       break;
     }
-    observe(std::vector<StreamEvent>(events_.begin() + static_cast<std::ptrdiff_t>(seen),
-                                     events_.end()));
+    observe(std::span(events_).subspan(seen));
     finished_ = finished_ || !*more;
     const auto failed = std::find_if(events_.begin(), events_.end(), [](const StreamEvent& e) {
       return e.kind == StreamEvent::Kind::error;
@@ -154,7 +153,7 @@ asio::awaitable<Result<void>> Attempt::first_events() {
   co_return result;
 }
 
-void Attempt::observe(const std::vector<StreamEvent>& events) {
+void Attempt::observe(std::span<const StreamEvent> events) {
   for (const StreamEvent& event : events) {
     if (first_ms_ < 0 && is_visible(event) && event.kind != StreamEvent::Kind::error)
       first_ms_ = now_ms();
@@ -223,12 +222,7 @@ asio::awaitable<Result<void>> Attempt::deliver_whole() {
   response.usage = final_usage_;
   std::string body = dialect_of(x_.endpoint)->write(x_.request, response, meta());
   std::vector<Header> headers = decision_headers(x_, true);
-  for (const std::string& name : answer_.dropped_params) {
-    if (headers.empty() || headers.back().name != "x-jevons-dropped-params")
-      headers.push_back(Header{"x-jevons-dropped-params", name});
-    else
-      headers.back().value += ", " + name;
-  }
+  add_dropped_params(headers);
   if (capped_by_budget_ && finish_ == FinishReason::length)
     headers.push_back(Header{"x-jevons-ended", "budget"});
   headers.push_back(Header{"content-type", "application/json"});
@@ -239,10 +233,18 @@ asio::awaitable<Result<void>> Attempt::deliver_whole() {
   co_return Result<void>();
 }
 
+void Attempt::add_dropped_params(std::vector<Header>& headers) const {
+  std::string names;
+  for (const std::string& name : answer_.dropped_params)
+    names.append(names.empty() ? "" : ", ").append(name);
+  if (!names.empty()) headers.push_back(Header{"x-jevons-dropped-params", names});
+}
+
 asio::awaitable<Result<void>> Attempt::deliver_stream() {
   x_.committed = true;
   x_.status = 200;
   std::vector<Header> headers = decision_headers(x_, false);
+  add_dropped_params(headers);
   headers.push_back(Header{"content-type", "text/event-stream; charset=utf-8"});
   headers.push_back(Header{"cache-control", "no-cache"});
   headers.push_back(Header{"x-accel-buffering", "no"});

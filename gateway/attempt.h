@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,8 +49,9 @@ class Attempt {
   boost::asio::awaitable<bool> flush(std::string& out);
   AttemptIntent intent() const;
   EncodeOptions encode_options() const;
-  void observe(const std::vector<StreamEvent>& events);
+  void observe(std::span<const StreamEvent> events);
   void observe(const ChatResponse& response);
+  void add_dropped_params(std::vector<Header>& headers) const;
   AttemptFacts facts() const;
   // Settles as what `error` says, or as delivered when there is none.
   void settle(const Error* error, bool delivered);

@@ -90,8 +90,10 @@ ConfigError YamlDocument::error_at(std::uint32_t line, std::uint32_t offset,
   const auto inside = [&](std::size_t i) {
     return i < end && (static_cast<unsigned char>(all[i]) & 0xC0) == 0x80;
   };
-  if (at - begin > window) begin = at - window;
-  while (inside(begin)) ++begin;
+  if (at - begin > window) {
+    begin = at - window;
+    while (begin < at && inside(begin)) ++begin;
+  }
   std::size_t stop = std::min(end, at + window);
   while (inside(stop)) ++stop;
   error.quoted = std::string(all.substr(begin, stop - begin));

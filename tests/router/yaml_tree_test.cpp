@@ -209,6 +209,11 @@ TEST_CASE("yaml: what is refused, where, and what to do instead") {
             .starts_with("f.yaml:1:4: NUL is not allowed in a configuration file\n"));
 }
 
+TEST_CASE("yaml: a line of bytes that are no UTF-8 is quoted from its start") {
+  CHECK(read("\x9e\xa4[\n") ==
+        "f.yaml:1:1: not UTF-8: save the file as UTF-8\n\x9e\xa4[\n^\n");
+}
+
 TEST_CASE("yaml: a very long line is quoted as a window") {
   const std::string error = read("a: \"" + std::string(5000, 'x') + "\" y\n");
   CHECK(error == "f.yaml:1:5007: unexpected text behind the value\n" + std::string(118, 'x') +

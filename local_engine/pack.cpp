@@ -75,7 +75,7 @@ Bytes32 group_nibbles(const std::uint8_t* qs, std::size_t g) {
   Bytes32 q{};
   const unsigned shift = g % 2 == 0 ? 0U : 4U;
   for (std::size_t l = 0; l < 32; ++l) {
-    q[l] = static_cast<std::uint8_t>((qs[32 * (g / 2) + l] >> shift) & 15U);
+    q[l] = static_cast<std::uint8_t>((static_cast<unsigned>(qs[32 * (g / 2) + l]) >> shift) & 15U);
   }
   return q;
 }

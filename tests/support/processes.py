@@ -81,7 +81,11 @@ def get(port, path, method="GET", body=None, headers=None, timeout=20):
         connection.request(method, path, body=body, headers=headers or {})
         answer = connection.getresponse()
         fields = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, fields, answer.read().decode(errors="replace")
+        try:
+            data = answer.read()
+        except http.client.IncompleteRead as cut:  # an answer that ends with its connection
+            data = cut.partial
+        return answer.status, fields, data.decode(errors="replace")
     finally:
         connection.close()
 

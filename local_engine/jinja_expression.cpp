@@ -276,13 +276,20 @@ class ExpressionParser {
     return value;
   }
 
+  // The lexer let only digits, a point and an exponent through.
+  static double real(std::string_view text) {
+    double value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  }
+
   ExpressionPtr primary() {
     const JinjaToken token = in_.next();
     switch (token.kind) {
       case JinjaToken::Kind::integer:
         return constant(integer(token.text));
       case JinjaToken::Kind::real:
-        return constant(std::stod(token.text));
+        return constant(real(token.text));
       case JinjaToken::Kind::string: {
         std::string text = token.text;  // adjacent literals are one string
         while (in_.now().kind == JinjaToken::Kind::string) text += in_.next().text;

@@ -27,14 +27,13 @@ namespace {
 #define WORD R"([^\r\n\p{L}\p{N}]?\p{L}+)"
 #define SYMBOLS R"( ?[^\s\p{L}\p{N}]+[\r\n]*)"
 #define SPACES R"(\s*[\r\n]+|\s+(?!\S)|\s+)"
-#define CASED_WORDS(tail)                                                                       \
-  R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" tail        \
+#define CASED_WORDS(tail)                                                                \
+  R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" tail \
   R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" tail
 
 constexpr std::string_view kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kLlama3 =
-    CONTRACTIONS "|" WORD R"(|\p{N}{1,3}|)" SYMBOLS "|" SPACES;
+constexpr std::string_view kLlama3 = CONTRACTIONS "|" WORD R"(|\p{N}{1,3}|)" SYMBOLS "|" SPACES;
 constexpr std::string_view kQwen2 = CONTRACTIONS "|" WORD R"(|\p{N}|)" SYMBOLS "|" SPACES;
 constexpr std::string_view kDeepseekMain =
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
@@ -43,7 +42,8 @@ constexpr std::string_view kGpt4o =
     CASED_WORDS(CONTRACTIONS "?") R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|)" SPACES;
 constexpr std::string_view kBloom =
     R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{FF0C}\x{3001}\x{964}\x{6D4}\x{60C})]+)";
-constexpr std::string_view kCjkOfDeepseek = R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)";
+constexpr std::string_view kCjkOfDeepseek =
+    R"([\x{4E00}-\x{9FA5}\x{800}-\x{4E00}\x{AC00}-\x{D7FF}]+)";
 // Letters with case, as listed by the DeepSeek LLM tokenizer.
 constexpr std::string_view kDeepseekLetters =
     R"(\s?[)"
@@ -67,8 +67,7 @@ constexpr std::string_view kDeepseekLetters =
 std::vector<PretokenizerFamily> make_families() {
   return {
       // What files without a name were made with.
-      {{"default", ""},
-       {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
+      {{"default", ""}, {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
       {{"gpt-2", "phi-2", "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "a.x-4.0",
         "mellum", "modern-bert", "mpt", "olmo", "jais", "trillion", "granite-docling", "exaone4",
         "jina-v1-en", "jina-v2-code", "roberta-bpe"},
@@ -78,24 +77,26 @@ std::vector<PretokenizerFamily> make_families() {
        {R"(\p{N})", kGpt2}},
       {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2",
         "jina-v5-nano"},
-       {kLlama3}, true, true},
+       {kLlama3},
+       true,
+       true},
       {{"dbrx", "smaug-bpe", "chatglm-bpe"}, {kLlama3}},
       {{"glm4", "glm5"}, {kLlama3}, true},
       {{"minicpm5"},
-       {R"(\p{N}{1,3})", CONTRACTIONS "|" WORD R"(|\p{N}+|)" SYMBOLS "|" SPACES}, true},
+       {R"(\p{N}{1,3})", CONTRACTIONS "|" WORD R"(|\p{N}+|)" SYMBOLS "|" SPACES},
+       true},
       {{"qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "stablelm2", "hunyuan", "solar-open",
         "megrez", "grok-2"},
        {kQwen2}},
       {{"ufakzeka"}, {WORD R"(|\p{N}|)" SYMBOLS "|" SPACES}},
       {{"laguna"}, {R"([^\n]+|[\n]+)", kQwen2}},
       {{"qwen35"},
-       {CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|)"
-        SPACES}},
+       {CONTRACTIONS
+        R"(|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|)" SPACES}},
       {{"bailingmoe", "bailingmoe2", "llada-moe"},
        {"'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|" WORD R"(|\p{N}|)" SYMBOLS
         R"(|\s*[\r\n]|\s+(?!\S)|\s+)"}},
-      {{"seed-coder"},
-       {CONTRACTIONS "|" WORD R"(|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|)" SPACES}},
+      {{"seed-coder"}, {CONTRACTIONS "|" WORD R"(|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|)" SPACES}},
       {{"tekken"}, {CASED_WORDS("") R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|)" SPACES}, true, true},
       {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"}, {kGpt4o}},
       {{"granite-embed-multi-97m"}, {kGpt4o}, true},
@@ -168,8 +169,9 @@ EngineResult<Pretokenizer> Pretokenizer::named(std::string_view name) {
     made.raw_characters_ = family.raw_characters;
     return made;
   }
-  return EngineError(EngineFault::unsupported,
-                     "the pre-tokenizer '" + std::string(name.substr(0, 64)) + "' is not supported");
+  return EngineError(
+      EngineFault::unsupported,
+      "the pre-tokenizer '" + std::string(name.substr(0, 64)) + "' is not supported");
 }
 
 std::vector<std::string_view> Pretokenizer::names() {

@@ -88,9 +88,10 @@ TEST_CASE("with usage asked for, the usage chunk is the last before [DONE] even 
   ChatRequest request;
   request.include_usage = true;
   const std::string out = stream_of(request, {event(Kind::text, "Hi"), finish(FinishReason::stop)});
-  CHECK(out.substr(out.rfind("data: {")) ==
-        R"(data: {"id":"id-1","object":"chat.completion.chunk","created":5,"model":"m","choices":[],"usage":null,)" +
-            account + "}\n\n" + done);
+  CHECK(
+      out.substr(out.rfind("data: {")) ==
+      R"(data: {"id":"id-1","object":"chat.completion.chunk","created":5,"model":"m","choices":[],"usage":null,)" +
+          account + "}\n\n" + done);
 }
 
 TEST_CASE("logprobs stand in the chunk of their text") {
@@ -112,12 +113,14 @@ TEST_CASE("who asked with functions is answered with function_call") {
 }
 
 TEST_CASE("a custom tool keeps its form") {
-  CHECK(stream_of({}, {call("f", true), event(Kind::tool_call_arguments, "x"),
-                       finish(FinishReason::tool_calls)}) ==
-        role +
-            chunk(R"({"tool_calls":[{"index":0,"id":"c1","type":"custom","custom":{"name":"f","input":""}}]})") +
-            chunk(R"({"tool_calls":[{"index":0,"custom":{"input":"x"}}]})") +
-            chunk("{}", R"("finish_reason":"tool_calls"}],)" + account + "}") + done);
+  CHECK(
+      stream_of({}, {call("f", true), event(Kind::tool_call_arguments, "x"),
+                     finish(FinishReason::tool_calls)}) ==
+      role +
+          chunk(
+              R"({"tool_calls":[{"index":0,"id":"c1","type":"custom","custom":{"name":"f","input":""}}]})") +
+          chunk(R"({"tool_calls":[{"index":0,"custom":{"input":"x"}}]})") +
+          chunk("{}", R"("finish_reason":"tool_calls"}],)" + account + "}") + done);
 }
 
 TEST_CASE("refusal and reasoning have fields of their own, signatures none") {
@@ -133,9 +136,11 @@ TEST_CASE("after a failure nothing follows the error event") {
   std::string out;
   writer->write(std::vector<StreamEvent>{event(Kind::text, "Hi")}, out);
   writer->fail(Error(Fault::upstream_error, "cut"), out);
-  CHECK(out == role + chunk(R"({"content":"Hi"})") +
-                   R"(data: {"error":{"message":"cut","type":"server_error","param":null,"code":"upstream_error"},"request_id":"r-1"})" +
-                   "\n\n");
+  CHECK(
+      out ==
+      role + chunk(R"({"content":"Hi"})") +
+          R"(data: {"error":{"message":"cut","type":"server_error","param":null,"code":"upstream_error"},"request_id":"r-1"})" +
+          "\n\n");
 }
 
 TEST_CASE("no line of a stream can be mistaken by a client") {
@@ -143,7 +148,8 @@ TEST_CASE("no line of a stream can be mistaken by a client") {
   ChatRequest request;
   request.include_usage = true;
   const std::string hostile = std::string("a\r\nid: 1\n\ndata: [DONE]\n\n\0", 25);
-  const std::string out = stream_of(request, {event(Kind::text, hostile), event(Kind::refusal, hostile)});
+  const std::string out =
+      stream_of(request, {event(Kind::text, hostile), event(Kind::refusal, hostile)});
   std::size_t lines = 0;
   for (std::size_t at = 0; at < out.size(); ++lines) {
     const std::size_t end = out.find("\n\n", at);
@@ -169,8 +175,9 @@ TEST_CASE("legacy completions stream text only") {
   writer->close(end, out);
   const std::string head =
       R"(data: {"id":"id-1","object":"text_completion","created":5,"model":"m","choices":[{"index":0,"text":)";
-  CHECK(out ==
-        head + R"("A","logprobs":null,"finish_reason":null}]})" + "\n\n" + head +
-            R"("","logprobs":null,"finish_reason":"stop"}],"x_jevons":{"cost_usd":null,"baseline_cost_usd":null,"target":"t","attempts":1}})" +
-            "\n\n" + done);
+  CHECK(
+      out ==
+      head + R"("A","logprobs":null,"finish_reason":null}]})" + "\n\n" + head +
+          R"("","logprobs":null,"finish_reason":"stop"}],"x_jevons":{"cost_usd":null,"baseline_cost_usd":null,"target":"t","attempts":1}})" +
+          "\n\n" + done);
 }

@@ -2,6 +2,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <charconv>
+#include <cstring>
 
 #include <chrono>
 #include <cstdlib>
@@ -20,7 +22,9 @@ namespace fs = std::filesystem;
 // Counts from the environment make the same test long: JEVONS_KILLS=1000, JEVONS_POWER_CUTS=10000.
 int rounds(const char* name, int usual) {
   const char* wanted = std::getenv(name);
-  return wanted ? std::atoi(wanted) : usual;
+  int count = usual;
+  if (wanted) std::from_chars(wanted, wanted + std::strlen(wanted), count);
+  return count;
 }
 
 struct Faults {

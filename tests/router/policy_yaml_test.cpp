@@ -255,3 +255,9 @@ TEST_CASE("nearest: a typo is near, another word is not") {
   CHECK(nearest("", known) == "");
   CHECK(nearest("completely-different", known) == "");
 }
+
+TEST_CASE("errors: what looks like a secret is not quoted") {
+  CHECK(config_error_text(
+            {"f", 1, 1, "wrong", "kye: \"sk-proj-0123456789abcdef\", a: sk-short", 0}) ==
+        "f:1:1: wrong\nkye: \"sk-*********************\", a: sk-short\n^\n");
+}

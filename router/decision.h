@@ -126,6 +126,11 @@ Result<Resolution> resolve_model(const Catalog& catalog, const std::vector<Polic
 // Task, difficulty and predicted lengths from the request alone; linear in its size, no allocation
 // per token. Cannot fail: without evidence it says so by uncertainty 1 and difficulty 0.5.
 Classification classify(const ChatRequest& request);
+// The same with other weights than the built-in ones; null: the static rule alone.
+class Brain;
+Classification classify(const ChatRequest& request, const Brain* brain);
+// Which weights classify uses: "w1-<hash>", or "static" without usable weights. For the ledger.
+std::string_view weights_id();
 
 // Output tokens to allow: the request's own cap, else the target's max_output, within context.
 std::int64_t output_cap(const ChatRequest& request, const Classification& classification,

@@ -32,6 +32,7 @@ int run_cli(int argc, char** argv) {
   app.root.require_subcommand(1);
   app.root.fallthrough();
   add_serve_commands(app);
+  add_router_commands(app);
   add_config_commands(app);
   add_ledger_commands(app);
   try {

@@ -47,5 +47,6 @@ void on_config(App& app, CLI::App* command, Act act) {
 void add_config_commands(App& app);  // check, init, policy, prices, explain
 void add_ledger_commands(App& app);  // spend, keys, ledger, audit
 void add_serve_commands(App& app);   // serve, targets
+void add_router_commands(App& app);  // router
 
 }  // namespace jevons

@@ -1,0 +1,84 @@
+// The trained part of classification: a small word table and a linear map with one expert per kind
+// of text, read from a weight file. Immutable after loading; shared by all threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/error.h"
+#include "router/features.h"
+
+namespace jevons {
+
+// Order-free inputs first: counts and shares, then the mean of word vectors. Their meaning is
+// fixed by the version of the weight file.
+inline constexpr std::uint32_t weights_version = 1;
+inline constexpr std::size_t dense_inputs = 38;
+inline constexpr std::size_t word_dimensions = 100;
+inline constexpr std::size_t brain_inputs = dense_inputs + word_dimensions;
+// One block of weights for every text and one more for its kind; each block ends with a constant.
+enum class TextKind : std::uint8_t { options, code, math, tools, prose };
+inline constexpr std::size_t text_kinds = 5;
+inline constexpr std::size_t block_size = brain_inputs + 1;
+inline constexpr std::size_t weight_count = block_size * (1 + text_kinds);
+// What is predicted: the mean success over models, and how much more a strong model succeeds.
+inline constexpr std::size_t brain_outputs = 2;
+
+struct WordTable {
+  std::vector<std::uint32_t> hashes;  // by falling frequency; the position is the rank
+  std::vector<std::int8_t> vectors;   // word_dimensions each, 127 = 1.0
+  std::vector<std::uint16_t> slots;   // open addressing over hashes; 0 free, else position + 1
+
+  void index();  // fills slots; at most 40,000 words
+  // Position of the word with this hash, or -1.
+  int find(std::uint32_t hash) const;
+};
+
+using BrainInputs = std::array<float, brain_inputs>;
+// Inputs before standardisation. Head and tail of long texts stand for their words.
+BrainInputs brain_inputs_of(const Features& features, const WordTable& words);
+TextKind text_kind_of(const BrainInputs& inputs);
+
+struct BrainWeights {
+  WordTable words;
+  std::array<float, brain_inputs> mean{}, scale{};  // x -> clamp((x - mean) * scale, -3, 3)
+  std::array<std::array<float, weight_count>, brain_outputs> maps{};
+  float ease_mean = 0.5f;  // mean success in training: difficulty 0.5 lies here
+};
+
+struct BrainAnswer {
+  double ease = 0.5;  // predicted success of a model of middling ability, 0..1
+  double gain = 0;    // predicted success of a strong model minus that of a weak one
+  double seen = 0;    // 0..1: how much of the text the brain knows
+};
+
+class Brain {
+ public:
+  // Errors: not a weight file, another version, a wrong hash, a number that is not finite.
+  static Result<Brain> load(std::string_view bytes);
+  explicit Brain(BrainWeights weights, std::string id = {})
+      : weights_(std::move(weights)), id_(std::move(id)) {}
+
+  BrainAnswer ask(const Features& features) const;
+  BrainAnswer ask(const BrainInputs& inputs) const;
+  const BrainWeights& weights() const { return weights_; }
+  // "w1-" and 16 hex digits of the content's hash, stored with each decision.
+  const std::string& id() const { return id_; }
+
+ private:
+  BrainWeights weights_;
+  std::string id_;
+};
+
+// The bytes of a weight file.
+std::string weight_file(const BrainWeights& weights);
+
+// The weights in this binary; null when they cannot be used (why: `builtin_brain_error`), and then
+// the static rule classifies.
+const Brain* builtin_brain();
+std::string_view builtin_brain_error();
+
+}  // namespace jevons

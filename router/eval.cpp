@@ -1,0 +1,144 @@
+#include "router/eval.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "router/calibration.h"
+#include "router/judge.h"
+#include "router/reword.h"
+
+namespace jevons {
+namespace {
+
+constexpr std::size_t platt_outcomes = 200;
+constexpr std::size_t flip_rows_max = 1'000;
+constexpr int resamples = 200;
+
+std::uint64_t mixed(std::uint64_t x) {
+  x += 0x9E3779B97F4A7C15u;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
+}
+
+struct Scored {
+  const TrainRow* row = nullptr;
+  double weak = 0, strong = 0;
+  double gain = 0, ease = 0.5;
+};
+
+struct Curve {
+  double apgr = 0.5, cpt50 = 100, cpt80 = 100;
+};
+
+// `times[i]`: how often row i was drawn; rows stand in falling order of their gain.
+Curve curve_of(const std::vector<Scored>& rows, const std::vector<int>& times) {
+  double gap = 0, n = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    gap += times[i] * (rows[i].strong - rows[i].weak);
+    n += times[i];
+  }
+  Curve curve;
+  if (gap <= 0) return curve;
+  double recovered = 0, area = 0, called = 0;
+  bool half = false, most = false;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (int k = 0; k < times[i]; ++k) {
+      recovered += (rows[i].strong - rows[i].weak) / gap;
+      area += recovered;
+      called += 1;
+      if (!half && recovered >= 0.5) half = true, curve.cpt50 = 100 * called / n;
+      if (!most && recovered >= 0.8) most = true, curve.cpt80 = 100 * called / n;
+    }
+  }
+  curve.apgr = area / (n + 1);
+  return curve;
+}
+
+void set_interval(const std::vector<Scored>& rows, EvalReport& report) {
+  std::vector<double> values;
+  for (int r = 0; r < resamples; ++r) {
+    std::vector<int> times(rows.size(), 0);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      ++times[mixed(static_cast<std::uint64_t>(r) * 1'000'003 + i) % rows.size()];
+    }
+    values.push_back(curve_of(rows, times).apgr);
+  }
+  std::sort(values.begin(), values.end());
+  report.apgr_low = values[resamples * 25 / 1000];
+  report.apgr_high = values[resamples * 975 / 1000];
+}
+
+// What a gateway would do: learn from the first outcomes, be judged on the rest.
+double error_after_platt(const std::vector<Scored>& rows, bool strong) {
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [](std::size_t a, std::size_t b) { return mixed(a) < mixed(b); });
+  std::vector<Judged> first, rest;
+  const std::size_t learned = std::min(platt_outcomes, rows.size() / 2);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Scored& row = rows[order[i]];
+    const double p = row.ease + (strong ? row.gain : -row.gain) / 2;
+    (i < learned ? first : rest).push_back({.p = p, .outcome = strong ? row.strong : row.weak});
+  }
+  const Platt platt = fit_platt(first);
+  for (Judged& judged : rest) judged.p = platt(judged.p);
+  return calibration_error(rest);
+}
+
+double flip_rate(const Brain* brain, const std::vector<Scored>& rows) {
+  const double middle = rows[rows.size() / 2].gain;
+  const std::size_t stride = std::max<std::size_t>(1, rows.size() / flip_rows_max);
+  double flips = 0, tries = 0;
+  for (std::size_t i = 0; i < rows.size(); i += stride) {
+    for (std::size_t how = 0; how < rewording_count; ++how) {
+      const std::string text =
+          reword(rows[i].row->prompt, static_cast<Rewording>(how), i * 977 + how);
+      const double gain =
+          gain_of(brain, features_of_prompt(text, rows[i].row->tools, rows[i].row->schema_bytes));
+      flips += (gain > middle) != (rows[i].gain > middle) ? 1 : 0;
+      tries += 1;
+    }
+  }
+  return tries > 0 ? flips / tries : 0;
+}
+
+}  // namespace
+
+double gain_of(const Brain* brain, const Features& features) {
+  const Judgement judgement = judge(features, brain);
+  if (judgement.from_brain) return judgement.gain;
+  const double slope = 4 * (0.5 - judgement.difficulty);
+  return sigmoid_of(logit_of(0.85) + slope) - sigmoid_of(logit_of(0.6) + slope);
+}
+
+EvalReport evaluate(const Brain* brain, const std::vector<TrainRow>& rows, const std::string& weak,
+                    const std::string& strong) {
+  std::vector<Scored> scored;
+  for (const TrainRow& row : rows) {
+    const auto w = row.scores.find(weak), s = row.scores.find(strong);
+    if (w == row.scores.end() || s == row.scores.end()) continue;
+    const Features features = features_of_prompt(row.prompt, row.tools, row.schema_bytes);
+    Scored one{.row = &row, .weak = w->second, .strong = s->second};
+    one.gain = gain_of(brain, features);
+    one.ease = brain != nullptr ? brain->ask(features).ease : 1 - judge(features, brain).difficulty;
+    scored.push_back(one);
+  }
+  EvalReport report{.n = scored.size()};
+  if (scored.empty()) return report;
+  for (const Scored& row : scored) report.gap += (row.strong - row.weak) / double(scored.size());
+  std::stable_sort(scored.begin(), scored.end(),
+                   [](const Scored& a, const Scored& b) { return a.gain > b.gain; });
+  const Curve curve = curve_of(scored, std::vector<int>(scored.size(), 1));
+  report.apgr = curve.apgr;
+  report.cpt50 = curve.cpt50;
+  report.cpt80 = curve.cpt80;
+  set_interval(scored, report);
+  report.ece = (error_after_platt(scored, true) + error_after_platt(scored, false)) / 2;
+  report.flip_rate = flip_rate(brain, scored);
+  return report;
+}
+
+}  // namespace jevons

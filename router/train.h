@@ -1,0 +1,65 @@
+// Training of the weights from recorded outcomes: ridge regression in closed form, so the same
+// rows give the same bytes. Rows are read by the caller; nothing of a prompt enters the weights.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "router/brain.h"
+
+namespace jevons {
+
+struct TrainRow {
+  std::string group;  // the same models answered all rows of a group (a file)
+  std::string set;    // the data set inside it, for leaving sets out
+  std::string prompt;
+  std::int64_t tools = 0;
+  std::int64_t schema_bytes = 0;
+  std::map<std::string, double> scores;  // model -> 0..1
+};
+
+struct TrainOptions {
+  double ridge = 100;
+  bool rewordings = true;  // two reworded copies of each prompt
+  bool priors = true;      // generated prompts for kinds of work that outcomes rarely cover
+  std::string leave_out;   // a set or group that is not trained on
+};
+
+// A prompt's inputs and what is learned from it.
+struct Lesson {
+  BrainInputs inputs{};
+  double ease = 0.5, gain = 0, weight = 1;
+};
+
+// Words with vectors, by falling frequency; longer vectors are cut, shorter are refused.
+struct WordVector {
+  std::string word;
+  std::vector<float> vector;
+};
+WordTable word_table_of(const std::vector<WordVector>& words);
+
+// Prompts and outcomes as lessons; `progress(done, all)` is called now and then.
+using Progress = std::function<void(std::size_t done, std::size_t all)>;
+std::vector<Lesson> lessons_of(const std::vector<TrainRow>& rows, const WordTable& words,
+                               const TrainOptions& options, const Progress& progress);
+
+BrainWeights solve(const std::vector<Lesson>& lessons, WordTable words, double ridge);
+
+// lessons_of and solve in one.
+BrainWeights train(const std::vector<TrainRow>& rows, WordTable words, const TrainOptions& options,
+                   const Progress& progress);
+
+// The features of a single user prompt with tools, as training and eval see them.
+Features features_of_prompt(const std::string& prompt, std::int64_t tools,
+                            std::int64_t schema_bytes);
+
+// Weak and strong models of each group, by their mean score; models that mostly fail for reasons
+// of form (under 0.6 of the median) are left out.
+struct Ladder {
+  std::vector<std::string> weak, strong;
+};
+std::map<std::string, Ladder> ladders_of(const std::vector<TrainRow>& rows);
+
+}  // namespace jevons

@@ -78,9 +78,14 @@ def run_unit(result, programs, env=None, filters=None, what=""):
     """The unit test programs, as many at once as there are cores."""
     def one(program):
         arguments = []
+        chosen = dict(env or {})
+        if program.name == "local_engine_test" and "ASAN_OPTIONS" in chosen:
+            # GCC 12 gives fake stack frames that are not aligned for 64-byte vectors (PR 110027).
+            chosen["ASAN_OPTIONS"] = chosen["ASAN_OPTIONS"].replace(
+                "detect_stack_use_after_return=1", "detect_stack_use_after_return=0")
         if filters:
             arguments = [f"-sf={filters[program.name]}"]
-        return program, call(program, *arguments, env=env)
+        return program, call(program, *arguments, env=chosen)
     with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
         for program, (status, output) in pool.map(one, programs):
             count_doctest(result, f"{what}{program.name}", status, output)

@@ -100,8 +100,10 @@ TEST_CASE("migrations run forward after a copy, and refuse newer and foreign fil
   CHECK(copy.integer("PRAGMA user_version") == 1);
   CHECK(copy.integer("SELECT x FROM a") == 7);
   CHECK(migrate(database, path, {first}).error().message() ==
-        path + " was written by a newer Jevons (ledger version 2, this one knows 1); run the newer "
-               "Jevons or restore " + path + ".bak-v1");
+        path +
+            " was written by a newer Jevons (ledger version 2, this one knows 1); run the newer "
+            "Jevons or restore " +
+            path + ".bak-v1");
   // A step that fails leaves the file as it was.
   CHECK_THROWS_AS((void)migrate(database, path, {first, first, "CREATE TABLE b(x); NONSENSE;"}),
                   SqliteFailure);

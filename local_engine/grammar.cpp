@@ -55,11 +55,11 @@ Grammar Grammar::json_object() {
   return grammar;
 }
 
-void TokenMask::add(const TokenMask& other) {
+void TokenBits::add(const TokenBits& other) {
   for (std::size_t i = 0; i < other.words_.size(); ++i) words_[i] |= other.words_[i];
 }
 
-bool TokenMask::any() const {
+bool TokenBits::any() const {
   return std::any_of(words_.begin(), words_.end(), [](std::uint64_t word) { return word != 0; });
 }
 
@@ -95,7 +95,7 @@ const GrammarTables::Table& GrammarTables::table(StateId state) {
   if (tokens.size() <= kFewTokens) {
     made->few = std::move(tokens);
   } else {
-    made->whole = TokenMask(trie_->vocabulary_size());
+    made->whole = TokenBits(trie_->vocabulary_size());
     for (const TokenId token : tokens) made->whole.set(token);
   }
   tables_[state] = std::move(made);
@@ -106,7 +106,7 @@ GrammarState::GrammarState(std::shared_ptr<GrammarTables> tables)
     : tables_(std::move(tables)), stacks_(tables_->automaton()), now_(stacks_.start()) {}
 
 void GrammarState::walk(std::uint32_t first, std::uint32_t end, GrammarStacks::SetId start,
-                        TokenMask& mask) {
+                        TokenBits& mask) {
   const TokenTrie& trie = tables_->trie();
   walk_trie(trie, stacks_, first, end, start, path_, [&](std::uint32_t i, GrammarStacks::SetId) {
     TokenId token = trie.nodes()[i].token;
@@ -114,7 +114,7 @@ void GrammarState::walk(std::uint32_t first, std::uint32_t end, GrammarStacks::S
   });
 }
 
-void GrammarState::fill_mask(TokenMask& mask) {
+void GrammarState::fill_mask(TokenBits& mask) {
   const TokenTrie& trie = tables_->trie();
   const std::vector<GrammarStacks::StackId> tops = stacks_.set(now_).tops;
   for (const GrammarStacks::StackId id : tops) {
@@ -135,10 +135,10 @@ void GrammarState::fill_mask(TokenMask& mask) {
   }
 }
 
-const TokenMask& GrammarState::allow_mask() {
+const TokenBits& GrammarState::allow_mask() {
   if (const auto found = masks_.find(now_); found != masks_.end()) return found->second;
   if (masks_.size() >= kMasksMax) masks_.clear();
-  TokenMask mask(tables_->trie().vocabulary_size());
+  TokenBits mask(tables_->trie().vocabulary_size());
   if (!ended_) fill_mask(mask);
   if (is_complete()) {
     for (const TokenId token : tables_->trie().end_tokens()) mask.set(token);

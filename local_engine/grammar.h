@@ -40,15 +40,15 @@ class Grammar {
 };
 
 // One bit a token, bit i of word i / 64.
-class TokenMask {
+class TokenBits {
  public:
-  explicit TokenMask(std::size_t tokens = 0) : words_((tokens + 63) / 64) {}
+  explicit TokenBits(std::size_t tokens = 0) : words_((tokens + 63) / 64) {}
   void set(TokenId token) { words_[token / 64] |= std::uint64_t{1} << (token % 64); }
   bool test(TokenId token) const { return (words_[token / 64] >> (token % 64) & 1U) != 0; }
-  void add(const TokenMask& other);
+  void add(const TokenBits& other);
   bool any() const;
   std::span<const std::uint64_t> words() const { return words_; }
-  bool operator==(const TokenMask&) const = default;
+  bool operator==(const TokenBits&) const = default;
 
  private:
   std::vector<std::uint64_t> words_;
@@ -61,7 +61,7 @@ class GrammarTables {
   GrammarTables(Grammar grammar, std::shared_ptr<const TokenTrie> trie);
 
   struct Table {
-    TokenMask whole;                  // tokens that the state and what it calls take entirely
+    TokenBits whole;                  // tokens that the state and what it calls take entirely
     std::vector<TokenId> few;         // the same tokens where they are few, and `whole` is empty
     std::vector<std::uint32_t> ends;  // trie nodes at which the rule may end, with bytes to come
   };
@@ -87,7 +87,7 @@ class GrammarState {
 
   // The tokens that may come next; the vocabulary's end tokens among them where the text is
   // complete. Never empty. The reference holds until the next call of accept.
-  const TokenMask& allow_mask();
+  const TokenBits& allow_mask();
   // False, changing nothing, where the token may not come.
   bool accept(TokenId token);
   // The text so far is valid and may end here.
@@ -99,14 +99,14 @@ class GrammarState {
   std::string forced_text();
 
  private:
-  void fill_mask(TokenMask& mask);
-  void walk(std::uint32_t first, std::uint32_t end, GrammarStacks::SetId start, TokenMask& mask);
+  void fill_mask(TokenBits& mask);
+  void walk(std::uint32_t first, std::uint32_t end, GrammarStacks::SetId start, TokenBits& mask);
 
   std::shared_ptr<GrammarTables> tables_;
   GrammarStacks stacks_;
   GrammarStacks::SetId now_ = 0;
   bool ended_ = false;
-  std::unordered_map<GrammarStacks::SetId, TokenMask> masks_;
+  std::unordered_map<GrammarStacks::SetId, TokenBits> masks_;
   std::vector<GrammarStacks::SetId> path_;  // scratch of walk
 };
 

@@ -57,7 +57,7 @@ std::vector<std::string> schemas() {
 }
 
 // Random tokens out of the mask; from `hurry` steps on those that close something, where there are.
-TokenId sample(const TokenMask& mask, bool hurry, std::mt19937& random) {
+TokenId sample(const TokenBits& mask, bool hurry, std::mt19937& random) {
   std::vector<TokenId> allowed, closing;
   for (TokenId token = 0; token < 512; ++token) {
     if (!mask.test(token)) continue;
@@ -115,7 +115,7 @@ TEST_CASE("masks equal what trying each token gives") {
       return set;
     };
     for (int step = 0; step < 30 && !state.is_finished(); ++step) {
-      const TokenMask mask = state.allow_mask();
+      const TokenBits mask = state.allow_mask();
       for (TokenId token = 0; token < 512; ++token) {
         const bool special = small().vocabulary->is_special(token);
         const bool taken = special ? token == 0 && stacks.set(now).ends : behind(token) != 0;

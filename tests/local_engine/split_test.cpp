@@ -41,15 +41,10 @@ TEST_CASE("four slices and eight clones say what the dense model says") {
     TinyModel clones(split(*file, SplitKind::clones, 8));
     const std::vector<Token> tokens = reference_tokens(40, 320);
     const std::vector<float> want = plain.logits(tokens, 40);
-<<<<<<< HEAD
-    CHECK(nmse(slices.logits(tokens, 40), want) < 1e-6);
-    CHECK(nmse(clones.logits(tokens, 40), want) < 1e-6);
-=======
     // Sums in another order differ in the last bit, which rounding to int8 can enlarge to one step.
     const double gate = type == TensorType::f32 ? 1e-9 : 1e-4;
     CHECK(nmse(slices.logits(tokens, 40), want) < gate);
     CHECK(nmse(clones.logits(tokens, 40), want) < gate);
->>>>>>> engine-runtime
     CHECK(slices.shape().router.experts == 4);
     CHECK(clones.shape().router.used == 2);
     CHECK(plain.greedy(prompt, 100) == clones.greedy(prompt, 100));
@@ -80,12 +75,8 @@ TEST_CASE("the order of experts does not matter") {
                       {tensor.dims.begin(), tensor.dims.begin() + tensor.dim_count}, values);
   }
   const std::vector<Token> tokens = reference_tokens(30);
-<<<<<<< HEAD
-  CHECK(TinyModel(turned).logits(tokens, 30) == TinyModel(writer).logits(tokens, 30));
-=======
   // All but the order in which the softmax of the router is summed.
   CHECK(nmse(TinyModel(turned).logits(tokens, 30), TinyModel(writer).logits(tokens, 30)) < 1e-9);
->>>>>>> engine-runtime
 }
 
 TEST_CASE("what cannot be split is refused") {
@@ -103,11 +94,7 @@ TEST_CASE("what cannot be split is refused") {
         "narrow.gguf: cannot be split into experts: its width does not divide into whole blocks");
 }
 
-<<<<<<< HEAD
-TEST_CASE("SmolLM2 as four slices and as clones keeps its greedy text") {
-=======
 TEST_CASE("SmolLM2 as four slices and as clones says the same") {
->>>>>>> engine-runtime
   const auto path = conformance_folder() / "smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf";
   if (!have_conformance(path)) return;
   const auto file = GgufFile::open(path.string());
@@ -123,11 +110,6 @@ TEST_CASE("SmolLM2 as four slices and as clones says the same") {
         {tensor.dims.begin(), tensor.dims.begin() + tensor.dim_count},
         [data](std::span<std::byte> out) { std::copy(data.begin(), data.end(), out.begin()); });
   }
-<<<<<<< HEAD
-  const auto want = TinyModel(same).greedy(prompt, 40);
-  CHECK(TinyModel(split(*file, SplitKind::slices, 4)).greedy(prompt, 40) == want);
-  CHECK(TinyModel(split(*file, SplitKind::clones, 4)).greedy(prompt, 40) == want);
-=======
   // Later tokens of this text are decided by less than one int8 step: compare what is not.
   const auto want = TinyModel(same).greedy(prompt, 5);
   const auto logits = TinyModel(same).logits(prompt, 5);
@@ -135,5 +117,4 @@ TEST_CASE("SmolLM2 as four slices and as clones says the same") {
     CHECK(TinyModel(split(*file, kind, 4)).greedy(prompt, 5) == want);
     CHECK(nmse(TinyModel(split(*file, kind, 4)).logits(prompt, 5), logits) < 1e-3);
   }
->>>>>>> engine-runtime
 }

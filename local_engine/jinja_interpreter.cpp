@@ -274,7 +274,7 @@ MarkedText JinjaInterpreter::run_macro(const Statement& statement, const JinjaSc
   const Value named = Value::dict();
   for (const auto& [name, value] : given.named) {
     const bool known = std::any_of(parameters.begin(), parameters.end(),
-                                   [&](const Parameter& p) { return p.name == name; });
+                                   [&, &name = name](const Parameter& p) { return p.name == name; });
     if (!known && name != "caller") named.set(name, value);
   }
   scope->set("kwargs", named);

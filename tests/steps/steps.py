@@ -207,6 +207,8 @@ STEPS = {
     "e2e": (e2e, "end to end on the release build: both SDKs, money, faults, framing"),
     "asan": (asan, "all unit tests under AddressSanitizer and UBSan (g++)"),
     "clang": (clang, "all unit tests with the second compiler"),
-    "tsan": (tsan, "what shares threads, under ThreadSanitizer"),
-    "fuzz": (fuzz, "corpora, then 10 s of fuzzing a target"),
+    "tsan": (tsan, "what shares threads, under ThreadSanitizer (--full)"),
+    "fuzz": (fuzz, "corpora, then fuzzing of each target (--full)"),
 }
+# Only with --full, until each has been seen to pass on the whole tree once.
+LONG = ("tsan", "fuzz")

@@ -48,10 +48,9 @@ asio::awaitable<Result<BudgetGrant>> reserve(Exchange& x, Nanodollars wanted, Na
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   auto wait = std::make_shared<Wait>(executor);
   wait->timer.expires_after(budget_wait);
-  // The grant may come from another thread: it is handed over on ours. A grant that nobody waits
-  // for any more is given back.
+  // The grant may come from another thread: it is handed over on ours.
   BudgetBook& book = x.services.budgets;
-  auto ready = [wait, executor, &book](Result<BudgetGrant> granted) {
+  auto ready = [wait, executor](Result<BudgetGrant> granted) {
     auto hand_over = [wait, granted] {
       wait->granted = granted;
       wait->timer.cancel();

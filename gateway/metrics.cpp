@@ -238,6 +238,7 @@ void Metrics::configure(const Catalog& catalog, const std::vector<std::string>& 
     for (const Outcome outcome : {Outcome::ok, Outcome::upstream_error, Outcome::timeout})
       impl_->attempts.Add(labels.with({{"outcome", std::string(outcome_name(outcome))}}));
     impl_->healthy.Add(labels.with()).Set(1);
+    impl_->suspicious.Add(labels.with());
   }
 }
 

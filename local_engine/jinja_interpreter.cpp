@@ -273,8 +273,9 @@ MarkedText JinjaInterpreter::run_macro(const Statement& statement, const JinjaSc
   scope->set("varargs", Value::tuple(std::move(rest)));
   const Value named = Value::dict();
   for (const auto& [name, value] : given.named) {
-    const bool known = std::any_of(parameters.begin(), parameters.end(),
-                                   [&](const Parameter& p) { return p.name == name; });
+    const bool known =
+        std::any_of(parameters.begin(), parameters.end(),
+                    [&, &name = name](const Parameter& p) { return p.name == name; });
     if (!known && name != "caller") named.set(name, value);
   }
   scope->set("kwargs", named);

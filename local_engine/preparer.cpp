@@ -27,7 +27,11 @@ Refusal refusal_of(const EngineError& error) { return {error.fault(), error.mess
 
 Preparer::Preparer(const PromptBuilder& prompts, const Kernels& kernels, Runner& runner,
                    const Options& options)
-    : prompts_(prompts), kernels_(kernels), runner_(runner), options_(options) {
+    : prompts_(prompts),
+      kernels_(kernels),
+      runner_(runner),
+      options_(options),
+      constraints_(ConstraintFactory::make(prompts.vocabulary())) {
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -78,6 +82,12 @@ void Preparer::prepare(ActiveJob& job) const {
     job.refusal = refusal_of(prompt.error());
     return;
   }
+  auto constraint = constraints_->constrain(prompt->format);
+  if (!constraint) {
+    job.refusal = refusal_of(constraint.error());
+    return;
+  }
+  job.constraint = std::move(*constraint);
   job.prompt = prompt->tokens;
   const auto count = static_cast<std::uint32_t>(job.prompt.size());
   if (count == 0) {

@@ -36,6 +36,7 @@ class Preparer {
   const Kernels& kernels_;
   Runner& runner_;
   Options options_;
+  std::unique_ptr<ConstraintFactory> constraints_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::unique_ptr<ActiveJob>> queue_;

@@ -1,5 +1,8 @@
 #include "local_engine/prompt.h"
 
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
 #include <string_view>
 #include <utility>
 
@@ -15,6 +18,26 @@ bool opens_thinking(const std::vector<TextSegment>& segments) {
   const std::size_t last = text.find_last_not_of(" \t\r\n");
   if (last == std::string_view::npos) return false;
   return text.substr(0, last + 1).ends_with(kThink);
+}
+
+// {"name": one of the tools, "arguments": as that tool wants them}
+EngineResult<std::string> call_schema(const Job& job) {
+  std::string choices;
+  for (const Tool& tool : job.tools) {
+    if (job.tool_choice.mode == ToolMode::named && tool.name != job.tool_choice.name) continue;
+    rapidjson::StringBuffer name;
+    rapidjson::Writer<rapidjson::StringBuffer> writer(name);
+    writer.String(tool.name);
+    choices += choices.empty() ? "" : ",";
+    choices += R"({"type":"object","properties":{"name":{"const":)" +
+               std::string(name.GetString()) + R"(},"arguments":)" +
+               (tool.parameters.empty() ? R"({"type":"object"})" : tool.parameters) +
+               R"(},"required":["name","arguments"],"additionalProperties":false})";
+  }
+  if (choices.empty()) {
+    return EngineError(EngineFault::invalid_input, "tool_choice names no tool of the request");
+  }
+  return R"({"anyOf":[)" + choices + "]}";
 }
 
 }  // namespace
@@ -38,11 +61,36 @@ EngineResult<std::unique_ptr<PromptBuilder>> PromptBuilder::load(const GgufFile&
   return out;
 }
 
+// Appends what makes the model begin as the job demands, and sets the format of the rest.
+EngineResult<void> PromptBuilder::force(const Job& job, std::vector<TextSegment>& segments,
+                                        Prompt& out) const {
+  std::string opening;
+  const ToolMode mode = job.tool_choice.mode;
+  if (mode == ToolMode::required || mode == ToolMode::named) {
+    if (harmony() || !marks_tool_calls_) {
+      return EngineError(EngineFault::unsupported,
+                         "this model's template has no form of tool call that can be forced");
+    }
+    auto schema = call_schema(job);
+    if (!schema) return schema.error();
+    out.format = {Format::json_schema, std::move(*schema)};
+    opening = "<tool_call>\n";
+  } else {
+    out.format = job.response_format;
+    if (out.format.kind != Format::text && harmony()) opening = "<|channel|>final<|message|>";
+  }
+  if (opening.empty()) return {};
+  out.opening = tokenizer_.encode(opening, true);
+  segments.push_back({std::move(opening), true});
+  return {};
+}
+
 EngineResult<Prompt> PromptBuilder::build(const Job& job, std::int64_t now_seconds) const {
   Prompt out;
   if (job.raw_prompt) {
     const TextSegment segment{*job.raw_prompt, false};
     out.tokens = tokenizer_.encode_prompt({&segment, 1});
+    out.format = job.response_format;
     return out;
   }
   if (!template_) return EngineError(EngineFault::unsupported, no_template_);
@@ -51,22 +99,38 @@ EngineResult<Prompt> PromptBuilder::build(const Job& job, std::int64_t now_secon
   if (job.tool_choice.mode != ToolMode::none) chat.tools = job.tools;
   chat.reasoning_effort = job.reasoning_effort;
   chat.now_seconds = now_seconds;
-  const auto segments = template_->render(chat);
+  auto segments = template_->render(chat);
   if (!segments) return segments.error();
-  out.tokens = tokenizer_.encode_prompt(*segments);
   out.begins_thinking = opens_thinking(*segments);
+  if (const auto forced = force(job, *segments, out); !forced) return forced.error();
+  out.tokens = tokenizer_.encode_prompt(*segments);
   return out;
 }
 
 std::unique_ptr<AnswerParser> PromptBuilder::parser(const Job& job, const Prompt& prompt,
                                                     const std::string& call_id_prefix) const {
-  if (!job.raw_prompt && harmony()) return make_harmony_parser(vocabulary(), call_id_prefix);
+  if (!job.raw_prompt && harmony()) {
+    auto channels = make_harmony_parser(vocabulary(), call_id_prefix);
+    open(*channels, prompt);
+    return channels;
+  }
   MarkupOptions options;
   options.thinks = thinks_ && !job.raw_prompt;
   options.begins_thinking = prompt.begins_thinking;
   options.calls_tools = !job.tools.empty() && job.tool_choice.mode != ToolMode::none;
   options.call_id_prefix = call_id_prefix;
-  return make_markup_parser(options);
+  auto parser = make_markup_parser(options);
+  open(*parser, prompt);
+  return parser;
+}
+
+// The parser must have seen what the prompt already says of the answer.
+void PromptBuilder::open(AnswerParser& parser, const Prompt& prompt) const {
+  Parts nothing;
+  for (const TokenId token : prompt.opening) {
+    const bool hidden = vocabulary().is_control(token);
+    parser.push(token, hidden ? std::string_view() : vocabulary().bytes(token), nothing);
+  }
 }
 
 }  // namespace jevons::engine

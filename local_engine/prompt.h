@@ -19,6 +19,9 @@ namespace jevons::engine {
 struct Prompt {
   std::vector<TokenId> tokens;
   bool begins_thinking = false;  // the template opened <think> for the answer
+  // The last tokens, which begin the answer for the model: an answer's channel, or a call.
+  std::vector<TokenId> opening;
+  ResponseFormat format;  // what the rest of the answer must obey
 };
 
 // Immutable; several threads may build at once.
@@ -39,6 +42,10 @@ class PromptBuilder {
   bool marks_tool_calls() const { return marks_tool_calls_; }
 
  private:
+  EngineResult<void> force(const Job& job, std::vector<TextSegment>& segments, Prompt& out) const;
+
+  void open(AnswerParser& parser, const Prompt& prompt) const;
+
   explicit PromptBuilder(Tokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}
 
   Tokenizer tokenizer_;

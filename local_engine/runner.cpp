@@ -169,7 +169,8 @@ void Runner::sample(const std::vector<StepItem>& items) {
   // A chunk a job: each has its own sampler, grammar state and row of logits.
   pool_.run(jobs.size(), [&](std::size_t i, unsigned) {
     ActiveJob& job = *jobs[i];
-    const auto allowed = job.mask ? job.mask->allowed() : std::span<const std::uint64_t>();
+    const auto allowed =
+        job.constraint ? job.constraint->allowed() : std::span<const std::uint64_t>();
     sampled_[i] = job.sampler->sample(forward_.logits(i), allowed, job.usage.completion);
   });
   for (std::size_t i = 0; i < jobs.size(); ++i) advance(*jobs[i], sampled_[i]);
@@ -184,7 +185,7 @@ void Runner::advance(ActiveJob& job, const Sampled& sampled) {
     return;
   }
   job.sampler->accept(sampled.token);
-  if (job.mask) job.mask->accept(sampled.token);
+  if (job.constraint) job.constraint->accept(sampled.token);
   job.answer->push(sampled, update);
   job.usage.reasoning = job.answer->reasoning_tokens();
   if (job.answer->stopped()) {

@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "local_engine/answer.h"
+#include "local_engine/constraint.h"
 #include "local_engine/engine.h"
 #include "local_engine/forward.h"
 #include "local_engine/sampler.h"
 #include "local_engine/scheduler.h"
-#include "local_engine/token_mask.h"
 
 namespace jevons::engine {
 
@@ -31,7 +31,7 @@ struct ActiveJob {
   std::optional<Refusal> refusal;
   std::unique_ptr<Answer> answer;
   std::unique_ptr<Sampler> sampler;
-  std::unique_ptr<TokenMask> mask;  // null for free text
+  std::unique_ptr<Constraint> constraint;  // null for free text
   std::uint32_t max_tokens = 0;
   // Set while running.
   TokenUsage usage;
@@ -88,7 +88,7 @@ class Runner {
   std::vector<std::unique_ptr<ActiveJob>> arrivals_;
   std::vector<JobId> cancels_;
   std::unordered_map<JobId, bool> reserved_;  // not yet arrived; true: cancelled meanwhile
-  std::uint32_t accepted_ = 0;  // reserved and not yet ended
+  std::uint32_t accepted_ = 0;                // reserved and not yet ended
   bool stop_ = false;
   Stats stats_;
 

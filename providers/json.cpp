@@ -76,12 +76,13 @@ JsonView JsonView::operator[](std::string_view key) const {
 
 JsonView::Iterator JsonView::begin() const {
   const bool container = is_array() || is_object();
-  return {document_, container ? node_ + 1 : 0, is_object()};
+  return {document_, container ? node_ + 1 : 0U, is_object()};
 }
 
 JsonView::Iterator JsonView::end() const {
-  const bool container = is_array() || is_object();
-  return {document_, container ? document_->nodes_[node_].next : 0, is_object()};
+  if (!is_array() && !is_object()) return {document_, 0, false};
+  const std::uint32_t next = document_->nodes_[node_].next;
+  return {document_, next, is_object()};
 }
 
 JsonView JsonView::Iterator::operator*() const { return {document_, members_ ? node_ + 1 : node_}; }

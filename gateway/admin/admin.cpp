@@ -81,6 +81,7 @@ AdminAnswer error_answer(const Error& error) {
 }
 
 struct Admin {
+  explicit Admin(AdminContext with) : context(with) {}
   AdminContext context;
   // Reports and reloads block on disk: never on an I/O thread.
   asio::thread_pool blocking{1};

@@ -37,10 +37,13 @@ void append_csv(std::string& line, std::string_view field) {
   "sum(a.cache_write_5m + a.cache_write_1h), sum(a.output + a.reasoning + a.audio_output), " \
   "sum(a.reasoning), coalesce(sum(a.cost), 0), sum(a.baseline), "                            \
   "coalesce(sum(CASE WHEN a.delivered THEN 0 ELSE a.cost END), 0) FROM attempts a "          \
-  "JOIN requests r ON r.seq = a.id >> 8 WHERE a.state <> 0 GROUP BY 1, 2, 3, 4, 5, 6"
+  "JOIN requests r ON r.seq = a.id >> 8 WHERE a.state <> 0 AND "                    \
+  "a.time >= (SELECT time FROM start) GROUP BY 1, 2, 3, 4, 5, 6"
 
 constexpr std::string_view verify_sql =
-    "WITH cells(kind, bucket, a, b, c, firsts, attempts, prompt, cached, cache_write, completion, "
+    "WITH start(time) AS (SELECT coalesce((SELECT CAST(value AS INTEGER) FROM meta "
+    "WHERE name = 'rows_from'), -9000000000000000000)), "
+    "cells(kind, bucket, a, b, c, firsts, attempts, prompt, cached, cache_write, completion, "
     "reasoning, cost, baseline, overhead) AS ("
     CELLS("1", "a.target", "a.provider", "a.model") " UNION ALL "
     CELLS("2", "r.key", "r.tags", "r.team") " UNION ALL " CELLS("3", "r.policy", "r.task", "0")

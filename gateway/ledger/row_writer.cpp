@@ -405,38 +405,49 @@ void RowWriter::set_meta(std::string_view name, std::string_view value) {
 }
 
 std::int64_t RowWriter::remove_before(std::int64_t unix_ns, std::int64_t rows_max) {
-  // Prepared here: it runs once a day.
+  // Prepared here: it runs once a day. What is still open stays, whatever its age.
   Statement oldest = database_.prepare(
-      "SELECT bucket, first_id, last_id FROM buckets WHERE bucket < ? ORDER BY bucket LIMIT 1");
-  oldest.bind(1, bucket_of(unix_ns));
+      "SELECT bucket, first_id, last_id FROM buckets WHERE bucket < ?1 AND EXISTS (SELECT 1 FROM "
+      "attempts WHERE id BETWEEN first_id AND last_id AND time >= bucket * ?2 AND "
+      "time < (bucket + 1) * ?2 AND state <> 0) ORDER BY bucket LIMIT 1");
+  oldest.bind(1, bucket_of(unix_ns)).bind(2, bucket_ns);
   if (!oldest.step()) return 0;
   const std::int64_t bucket = oldest.integer(0);
   const std::int64_t first = oldest.integer(1), last = oldest.integer(2);
   oldest.reset();
-  set_meta("rows_from", std::to_string((bucket + 1) * bucket_ns));
-  database_
-      .prepare(
-          "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE id BETWEEN ?1 AND "
-          "?2 AND time >= ?3 AND time < ?4 LIMIT ?5)")
-      .bind(1, first)
-      .bind(2, last)
-      .bind(3, bucket * bucket_ns)
-      .bind(4, (bucket + 1) * bucket_ns)
-      .bind(5, rows_max)
-      .run();
-  const std::int64_t removed = database_.changes();
+  raise_meta("rows_from", (bucket + 1) * bucket_ns);
+  const auto in_bucket = [&](std::string_view sql) {
+    Statement statement = database_.prepare(sql);
+    statement.bind(1, first).bind(2, last).bind(3, bucket * bucket_ns);
+    statement.bind(4, (bucket + 1) * bucket_ns).bind(5, rows_max);
+    statement.run();
+    return database_.changes();
+  };
+  const std::int64_t removed = in_bucket(
+      "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE id BETWEEN ?1 AND ?2 "
+      "AND time >= ?3 AND time < ?4 AND state <> 0 LIMIT ?5)");
   if (removed == rows_max) return removed;
-  database_.prepare("DELETE FROM buckets WHERE bucket = ?").bind(1, bucket).run();
-  constexpr std::string_view orphaned[] = {
+  in_bucket(
+      "DELETE FROM buckets WHERE bucket = ?3 / 900000000000 AND ?4 AND ?5 AND NOT EXISTS "
+      "(SELECT 1 FROM attempts WHERE id BETWEEN ?1 AND ?2 AND time >= ?3 AND time < ?4)");
+  constexpr std::string_view left_behind[] = {
       "DELETE FROM candidates WHERE seq BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM attempts "
       "WHERE id BETWEEN candidates.seq << 8 AND (candidates.seq << 8) + 255)",
       "DELETE FROM feedback WHERE seq BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM attempts "
       "WHERE id BETWEEN feedback.seq << 8 AND (feedback.seq << 8) + 255)",
       "DELETE FROM requests WHERE seq BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM attempts "
       "WHERE id BETWEEN requests.seq << 8 AND (requests.seq << 8) + 255)"};
-  for (const std::string_view sql : orphaned)
+  for (const std::string_view sql : left_behind)
     database_.prepare(sql).bind(1, first >> 8).bind(2, last >> 8).run();
-  return std::max<std::int64_t>(removed, 1);
+  return removed;
+}
+
+void RowWriter::raise_meta(std::string_view name, std::int64_t value) {
+  Statement raise = database_.prepare(
+      "INSERT INTO meta VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2 "
+      "WHERE CAST(value AS INTEGER) < CAST(?2 AS INTEGER)");
+  const std::string text = std::to_string(value);
+  raise.bind(1, name).bind(2, text).run();
 }
 
 void RowWriter::finish() { rollup_.write(); }

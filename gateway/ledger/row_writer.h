@@ -55,6 +55,7 @@ class RowWriter {
   void update_attempt(const Open& open, const AttemptSettlement& settlement);
   std::optional<Open> read_open(std::int64_t attempt_id);
   void settle_orphan(std::int64_t attempt_id);
+  void raise_meta(std::string_view name, std::int64_t value);  // never lowers it
   std::int64_t firsts(const Open& open, bool unpriced, bool estimated);
 
   const Database& database_;

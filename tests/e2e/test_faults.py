@@ -244,6 +244,7 @@ def test_blank_lines_before_a_body(started):
 
 
 # F14: a pooled connection that closes after the POST (libcurl would send it a second time).
+@pytest.mark.estimated  # the provider may have billed what it never answered
 @pytest.mark.parametrize("rounds", [1, 5])
 def test_stale_connection_never_doubles_a_post(started, rounds):
     for number in range(rounds):
@@ -291,12 +292,16 @@ def test_secrets_go_upstream_only(started):
     assert not [n for n in sent if n.startswith("x-jevons")]
 
 
+@pytest.mark.no_books  # the refused key's POST costs nothing and is no attempt of its own
 def test_provider_keys_rotate(stack):
     stack.configure(providers={"openai": {"key": ["env:KEY_A", "env:KEY_B"]}},
                     script={"defaults": {"key_status": {"sk-a": 401}}})
     stack.gateway = processes.Gateway(stack.config, env={"KEY_A": "sk-a", "KEY_B": "sk-b"})
     assert stack.chat(model="gpt")[0] == 200
-    assert stack.settled_bill()["calls"][-1]["key"] == "sk-b"
+    bill = stack.settled_bill()
+    assert [(c["key"], c["status"]) for c in bill["calls"]] == [("sk-a", 401), ("sk-b", 200)]
+    stack.gateway.stop()
+    assert sum(r["cost_nanodollars"] for r in stack.rows()) == bill["total"]["nanodollars"]
 
 
 def wait_for(condition, seconds=5):

@@ -33,42 +33,58 @@ TEST_CASE("every fault has its row of the contract") {
       {Fault::missing_field, 400, "missing_field", invalid, invalid, false, false},
       {Fault::invalid_value, 400, "invalid_value", invalid, invalid, false, false},
       {Fault::unsupported_parameter, 400, "unsupported_parameter", invalid, invalid, false, false},
-      {Fault::context_length_exceeded, 400, "context_length_exceeded", invalid, invalid, false, false},
+      {Fault::context_length_exceeded, 400, "context_length_exceeded", invalid, invalid, false,
+       false},
       {Fault::price_unknown, 400, "price_unknown", invalid, invalid, false, false},
       {Fault::stateful_unsupported, 400, "stateful_unsupported", invalid, invalid, false, false},
       {Fault::no_eligible_target, 400, "no_eligible_target", invalid, invalid, false, false},
-      {Fault::invalid_api_key, 401, "invalid_api_key", invalid, "authentication_error", false, false},
-      {Fault::budget_exceeded, 402, "budget_exceeded", "insufficient_quota", "billing_error", false, false},
-      {Fault::model_not_allowed, 403, "model_not_allowed", "permission_error", "permission_error", false, false},
-      {Fault::policy_not_allowed, 403, "policy_not_allowed", "permission_error", "permission_error", false, false},
-      {Fault::missing_tag, 403, "missing_tag", "permission_error", "permission_error", false, false},
-      {Fault::refused_by_policy, 403, "refused_by_policy", "permission_error", "permission_error", false, false},
+      {Fault::invalid_api_key, 401, "invalid_api_key", invalid, "authentication_error", false,
+       false},
+      {Fault::budget_exceeded, 402, "budget_exceeded", "insufficient_quota", "billing_error", false,
+       false},
+      {Fault::model_not_allowed, 403, "model_not_allowed", "permission_error", "permission_error",
+       false, false},
+      {Fault::policy_not_allowed, 403, "policy_not_allowed", "permission_error", "permission_error",
+       false, false},
+      {Fault::missing_tag, 403, "missing_tag", "permission_error", "permission_error", false,
+       false},
+      {Fault::refused_by_policy, 403, "refused_by_policy", "permission_error", "permission_error",
+       false, false},
       {Fault::model_not_found, 404, "model_not_found", invalid, "not_found_error", false, false},
       {Fault::not_found, 404, "not_found", invalid, "not_found_error", false, false},
       {Fault::bad_request, 400, "bad_request", invalid, invalid, false, false},
       {Fault::method_not_allowed, 405, "method_not_allowed", invalid, invalid, false, false},
       {Fault::request_timeout, 408, "request_timeout", invalid, invalid, false, false},
       {Fault::length_required, 411, "length_required", invalid, invalid, false, false},
-      {Fault::request_too_large, 413, "request_too_large", invalid, "request_too_large", false, false},
+      {Fault::request_too_large, 413, "request_too_large", invalid, "request_too_large", false,
+       false},
       {Fault::uri_too_long, 414, "uri_too_long", invalid, "request_too_large", false, false},
-      {Fault::unsupported_media_type, 415, "unsupported_media_type", invalid, invalid, false, false},
+      {Fault::unsupported_media_type, 415, "unsupported_media_type", invalid, invalid, false,
+       false},
       {Fault::expectation_failed, 417, "expectation_failed", invalid, invalid, false, false},
-      {Fault::header_too_large, 431, "header_too_large", invalid, "request_too_large", false, false},
+      {Fault::header_too_large, 431, "header_too_large", invalid, "request_too_large", false,
+       false},
       {Fault::not_implemented, 501, "not_implemented", invalid, invalid, false, false},
       {Fault::version_not_supported, 505, "version_not_supported", invalid, invalid, false, false},
       {Fault::idempotency_in_flight, 409, "idempotency_in_flight", invalid, invalid, true, true},
       {Fault::idempotency_conflict, 422, "idempotency_conflict", invalid, invalid, false, false},
-      {Fault::rate_limit_exceeded, 429, "rate_limit_exceeded", "requests", "rate_limit_error", true, true},
+      {Fault::rate_limit_exceeded, 429, "rate_limit_exceeded", "requests", "rate_limit_error", true,
+       true},
       {Fault::upstream_error, 502, "upstream_error", "server_error", "api_error", true, false},
-      {Fault::upstream_protocol_error, 502, "upstream_protocol_error", "server_error", "api_error", true, false},
+      {Fault::upstream_protocol_error, 502, "upstream_protocol_error", "server_error", "api_error",
+       true, false},
       {Fault::upstream_auth, 502, "upstream_auth", "server_error", "api_error", false, false},
       {Fault::upstream_rejected, 400, "upstream_rejected", invalid, invalid, false, false},
-      {Fault::upstream_overloaded, 503, "upstream_error", "server_error", "overloaded_error", true, false},
-      {Fault::no_target_available, 503, "no_eligible_target", "server_error", "overloaded_error", true, false},
+      {Fault::upstream_overloaded, 503, "upstream_error", "server_error", "overloaded_error", true,
+       false},
+      {Fault::no_target_available, 503, "no_eligible_target", "server_error", "overloaded_error",
+       true, false},
       {Fault::budget_busy, 503, "budget_busy", "server_error", "overloaded_error", true, false},
       {Fault::overloaded, 503, "overloaded", "server_error", "overloaded_error", true, false},
-      {Fault::ledger_unavailable, 503, "ledger_unavailable", "server_error", "overloaded_error", true, false},
-      {Fault::deadline_exceeded, 504, "deadline_exceeded", "server_error", "timeout_error", true, false},
+      {Fault::ledger_unavailable, 503, "ledger_unavailable", "server_error", "overloaded_error",
+       true, false},
+      {Fault::deadline_exceeded, 504, "deadline_exceeded", "server_error", "timeout_error", true,
+       false},
   };
   for (const Row& row : rows) {
     CAPTURE(row.code);
@@ -76,8 +92,8 @@ TEST_CASE("every fault has its row of the contract") {
     const HttpError openai = http_error(error, Dialect::openai, "r-1");
     CHECK(openai.status == row.status);
     CHECK(openai.body == R"({"error":{"message":"What happened. What to do.","type":")" +
-                             std::string(row.openai_type) + R"(","param":null,"code":")" + row.code +
-                             R"("},"request_id":"r-1"})");
+                             std::string(row.openai_type) + R"(","param":null,"code":")" +
+                             row.code + R"("},"request_id":"r-1"})");
     const HttpError anthropic = http_error(error, Dialect::anthropic, "r-1");
     CHECK(anthropic.status == (row.status == 503 ? 529 : row.status));
     CHECK(anthropic.body == R"({"type":"error","error":{"type":")" +
@@ -94,8 +110,8 @@ TEST_CASE("every fault has its row of the contract") {
 
 TEST_CASE("retry-after rounds up to seconds and never exceeds what SDKs accept") {
   const auto headers = [](std::int64_t ms) {
-    return headers_text(http_error(
-        Error(Fault::rate_limit_exceeded, "x").with_retry_after_ms(ms), Dialect::openai, ""));
+    return headers_text(http_error(Error(Fault::rate_limit_exceeded, "x").with_retry_after_ms(ms),
+                                   Dialect::openai, ""));
   };
   const std::string head = "content-type: application/json\nx-should-retry: true\n";
   CHECK(headers(1) == head + "retry-after: 1\nretry-after-ms: 1\n");
@@ -106,8 +122,9 @@ TEST_CASE("retry-after rounds up to seconds and never exceeds what SDKs accept")
 
 TEST_CASE("a rate limit says which limit, an upstream's refusal keeps its status") {
   const Error tokens = Error(Fault::rate_limit_exceeded, "x").with_param("tokens");
-  CHECK(error_body(tokens, Dialect::openai, "") ==
-        R"({"error":{"message":"x","type":"tokens","param":"tokens","code":"rate_limit_exceeded"}})");
+  CHECK(
+      error_body(tokens, Dialect::openai, "") ==
+      R"({"error":{"message":"x","type":"tokens","param":"tokens","code":"rate_limit_exceeded"}})");
   const auto status = [](int upstream) {
     return http_status(Error(Fault::upstream_rejected, "x").with_upstream_status(upstream),
                        Dialect::openai);

@@ -128,10 +128,17 @@ TEST_CASE("times are asked for in words, lengths or dates; ends are exclusive") 
         "time zone 'Mars' does not exist; use a name such as Europe/Berlin or UTC");
 }
 
-TEST_CASE("the admin's words: reports, keys and upkeep, with errors that have a code") {
-  const TemporaryFolder folder;
-  const auto ledger = open_test_ledger({.path = folder.file("l.db")});
-  fill(*ledger);
+// A ledger behind the admin's words.
+struct Admin {
+  Admin() { fill(*ledger); }
+  std::string call(const std::string& method, const std::string& path,
+                   const std::string& query = {}, const std::string& body = {}) {
+    const auto answer =
+        answer_ledger_call(api, {.method = method, .path = path, .query = query, .body = body});
+    return answer ? std::to_string(answer->status) + " " + answer->body : std::string("none");
+  }
+  TemporaryFolder folder;
+  std::unique_ptr<Ledger> ledger = open_test_ledger({.path = folder.file("l.db")});
   FixedClock clock;
   int changes = 0;
   const LedgerApi api{.ledger = *ledger,
@@ -139,66 +146,67 @@ TEST_CASE("the admin's words: reports, keys and upkeep, with errors that have a 
                       .pepper = std::string(32, 'p'),
                       .configured_keys = {},
                       .who = "admin",
-                      .keys_changed = [&] { ++changes; }};
-  const auto call = [&](const std::string& method, const std::string& path,
-                        const std::string& query = {}, const std::string& body = {}) {
-    const auto answer =
-        answer_ledger_call(api, {.method = method, .path = path, .query = query, .body = body});
-    return answer ? std::to_string(answer->status) + " " + answer->body : std::string("none");
-  };
+                      .keys_changed = [this] { ++changes; }};
+};
+
+TEST_CASE("the admin's words: reports and keys, with errors that have a code") {
+  Admin admin;
+  CHECK(admin.call("GET", "/admin/v1/spend", "by=tag.env&since=today")
+            .find(R"("by":{"tag.env":"prod"})") != std::string::npos);
   CHECK(
-      call("GET", "/admin/v1/spend", "by=tag.env&since=today").find(R"("by":{"tag.env":"prod"})") !=
-      std::string::npos);
-  CHECK(
-      call("GET", "/admin/v1/spend", "by=colour") ==
+      admin.call("GET", "/admin/v1/spend", "by=colour") ==
       R"(400 {"error":{"message":"unknown grouping 'colour'; known: model, target, provider, key, )"
       R"(team, tag.NAME, policy, task, day, session","code":"invalid_value","param":"by"}})");
   CHECK(
-      call("GET", "/admin/v1/spend", "bye=x") ==
+      admin.call("GET", "/admin/v1/spend", "bye=x") ==
       R"(400 {"error":{"message":"unknown parameter 'bye'","code":"invalid_value","param":"query"}})");
-  CHECK(call("DELETE", "/admin/v1/keys") == "none");
-  const std::string made = call("POST", "/admin/v1/keys", "",
-                                R"({"name":"ci","tags":{"team":"a"},"expires":"2027-01-01"})");
+  CHECK(admin.call("DELETE", "/admin/v1/keys") == "none");
+  const std::string made = admin.call(
+      "POST", "/admin/v1/keys", "", R"({"name":"ci","tags":{"team":"a"},"expires":"2027-01-01"})");
   CHECK(made.starts_with(R"(200 {"name":"ci","id":")"));
   CHECK(made.find(R"("key":"jv-)") != std::string::npos);
   CHECK(made.find(R"("hash":"hmac-sha256:)") != std::string::npos);
-  const std::string listed = call("GET", "/admin/v1/keys");
+  const std::string listed = admin.call("GET", "/admin/v1/keys");
   CHECK(listed.find(R"("state":"active","source":"ledger","policies":[],"models":[])") !=
         std::string::npos);
   CHECK(listed.find("hmac") == std::string::npos);
   CHECK(listed.find(R"("expires":"2027-01-01T00:00:00Z","revoked":null)") != std::string::npos);
-  CHECK(call("POST", "/admin/v1/keys/rotate", "", R"({"name":"ci","overlap_s":60})")
+  CHECK(admin.call("POST", "/admin/v1/keys/rotate", "", R"({"name":"ci","overlap_s":60})")
             .starts_with(R"(200 {"name":"ci",)"));
-  CHECK(
-      call("POST", "/admin/v1/keys/revoke", "", R"({"name":"ci"})").find(R"("state":"revoked")") !=
-      std::string::npos);
-  CHECK(changes == 3);
-  CHECK(call("POST", "/admin/v1/keys/revoke", "", R"({"name":"ci"})") ==
+  CHECK(admin.call("POST", "/admin/v1/keys/revoke", "", R"({"name":"ci"})")
+            .find(R"("state":"revoked")") != std::string::npos);
+  CHECK(admin.changes == 3);
+  CHECK(admin.call("POST", "/admin/v1/keys/revoke", "", R"({"name":"ci"})") ==
         R"(404 {"error":{"message":"there is no key 'ci'; `jevons keys list` shows all",)"
         R"("code":"not_found","param":""}})");
   CHECK(
-      call("POST", "/admin/v1/keys", "", R"({"name":"x","rights":"all"})") ==
+      admin.call("POST", "/admin/v1/keys", "", R"({"name":"x","rights":"all"})") ==
       R"(400 {"error":{"message":"unknown member 'rights'","code":"invalid_value","param":"rights"}})");
   CHECK(
-      call("POST", "/admin/v1/keys", "", "[]") ==
+      admin.call("POST", "/admin/v1/keys", "", "[]") ==
       R"(400 {"error":{"message":"the body is not a JSON object","code":"invalid_json","param":""}})");
-  CHECK(call("POST", "/admin/v1/keys", "", R"({"name":"x","min_quality":2})") ==
+  CHECK(admin.call("POST", "/admin/v1/keys", "", R"({"name":"x","min_quality":2})") ==
         R"(400 {"error":{"message":"'min_quality' must be a number from 0 to 1",)"
         R"("code":"invalid_value","param":"min_quality"}})");
-  REQUIRE(ledger->flush());
-  CHECK(call("GET", "/admin/v1/audit").find(R"("what":"keys.create")") != std::string::npos);
-  CHECK(call("GET", "/admin/v1/ledger/verify") ==
+}
+
+TEST_CASE("the admin's words: audit, verify, backup and export") {
+  Admin admin;
+  REQUIRE(admin.call("POST", "/admin/v1/keys", "", R"({"name":"ci"})").starts_with("200 "));
+  REQUIRE(admin.ledger->flush());
+  CHECK(admin.call("GET", "/admin/v1/audit").find(R"("what":"keys.create")") != std::string::npos);
+  CHECK(admin.call("GET", "/admin/v1/ledger/verify") ==
         R"(200 {"result":"ok: 3 requests, 4 attempts, 0 open, 0 orphaned, 1.500042 dollars"})");
-  const std::string file = folder.file("copy.db");
-  CHECK(call("POST", "/admin/v1/ledger/backup", "", R"({"file":")" + file + R"("})") ==
+  const std::string file = admin.folder.file("copy.db");
+  CHECK(admin.call("POST", "/admin/v1/ledger/backup", "", R"({"file":")" + file + R"("})") ==
         "200 {\"file\":\"" + file + "\"}");
-  CHECK(call("POST", "/admin/v1/ledger/backup", "", R"({"file":")" + file + R"("})")
+  CHECK(admin.call("POST", "/admin/v1/ledger/backup", "", R"({"file":")" + file + R"("})")
             .starts_with("400 "));
   CHECK(
-      call("POST", "/admin/v1/ledger/backup", "", R"({"file":"copy.db"})") ==
+      admin.call("POST", "/admin/v1/ledger/backup", "", R"({"file":"copy.db"})") ==
       R"(400 {"error":{"message":"the backup's file name must be absolute","code":"invalid_value",)"
       R"("param":"file"}})");
-  const std::string csv = call("GET", "/admin/v1/ledger/export");
+  const std::string csv = admin.call("GET", "/admin/v1/ledger/export");
   CHECK(csv.starts_with("200 request_id,attempt,time,key,"));
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 5);
   CHECK(csv.find(R"("{""env"":""prod"",""team"":""search""}")") != std::string::npos);

@@ -234,7 +234,7 @@ TEST_CASE("an end token ends the answer with stop") {
 
 TEST_CASE("cancelling frees the KV blocks and answers cancelled, whenever it comes") {
   const auto engine = load_engine(tiny_options());
-  std::deque<Client> clients(300);
+  std::deque<Client> clients(60);
   int cancelled = 0;
   for (std::size_t i = 0; i < clients.size(); ++i) {
     Client& client = clients[i];
@@ -251,7 +251,7 @@ TEST_CASE("cancelling frees the KV blocks and answers cancelled, whenever it com
   until_idle(*engine);
   CHECK(engine->stats().kv_usage == 0);
   // Those that were cancelled before the answer began can have come to no other end.
-  CHECK(cancelled >= 100);
+  CHECK(cancelled >= 20);
   engine->cancel(123456);  // unknown: ignored
 }
 

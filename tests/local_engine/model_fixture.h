@@ -74,7 +74,7 @@ class TinyModel {
     REQUIRE_MESSAGE(model.has_value(), (model ? "" : model.error().message()));
     model_ = std::move(*model);
     constexpr std::uint32_t kBlocks = 32;
-    kv_ = std::move(*KvStore::allocate(model_.shape, kBlocks));
+    kv_ = KvStore::allocate(model_.shape, kBlocks).value();
     table_.resize(kBlocks);
     std::iota(table_.rbegin(), table_.rend(), 0U);  // any order of blocks will do
     Forward::Limits limits;

@@ -149,8 +149,9 @@ TEST_CASE("fixed blocks decode to the numbers of the reference implementation") 
     CAPTURE(type_info(reference.type).name);
     const std::vector<float> out = decoded(reference.type, from_hex(reference.hex));
     for (const auto& [index, value] : reference.values) {
-      CAPTURE(index);
-      CHECK(out.at(index) == doctest::Approx(value).epsilon(1e-6));
+      const auto at = index;  // clang captures no structured binding
+      CAPTURE(at);
+      CHECK(out.at(at) == doctest::Approx(value).epsilon(1e-6));
     }
     double sum = 0, weighted_sum = 0;
     for (std::size_t i = 0; i < out.size(); ++i) {

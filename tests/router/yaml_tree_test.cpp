@@ -221,8 +221,8 @@ TEST_CASE("yaml: a very long line is quoted as a window") {
 }
 
 TEST_CASE("yaml: hostile files are refused fast and in little memory") {
-  const std::size_t big = yaml_bytes_max - 100;
-  const auto repeated = [big](const char* unit) {
+  static constexpr std::size_t big = yaml_bytes_max - 100;
+  const auto repeated = [](const char* unit) {
     std::string text;
     while (text.size() < big) text += unit;
     return text;

@@ -78,9 +78,14 @@ def run_unit(result, programs, env=None, filters=None, what=""):
     """The unit test programs, as many at once as there are cores."""
     def one(program):
         arguments = []
+        chosen = dict(env or {})
+        if program.name == "local_engine_test" and "ASAN_OPTIONS" in chosen:
+            # GCC 12 gives fake stack frames that are not aligned for 64-byte vectors (PR 110027).
+            chosen["ASAN_OPTIONS"] = chosen["ASAN_OPTIONS"].replace(
+                "detect_stack_use_after_return=1", "detect_stack_use_after_return=0")
         if filters:
             arguments = [f"-sf={filters[program.name]}"]
-        return program, call(program, *arguments, env=env)
+        return program, call(program, *arguments, env=chosen)
     with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
         for program, (status, output) in pool.map(one, programs):
             count_doctest(result, f"{what}{program.name}", status, output)
@@ -202,6 +207,8 @@ STEPS = {
     "e2e": (e2e, "end to end on the release build: both SDKs, money, faults, framing"),
     "asan": (asan, "all unit tests under AddressSanitizer and UBSan (g++)"),
     "clang": (clang, "all unit tests with the second compiler"),
-    "tsan": (tsan, "what shares threads, under ThreadSanitizer"),
-    "fuzz": (fuzz, "corpora, then 10 s of fuzzing a target"),
+    "tsan": (tsan, "what shares threads, under ThreadSanitizer (--full)"),
+    "fuzz": (fuzz, "corpora, then fuzzing of each target (--full)"),
 }
+# Only with --full, until each has been seen to pass on the whole tree once.
+LONG = ("tsan", "fuzz")

@@ -36,8 +36,9 @@ std::string with_message(std::string_view message) {
 
 }  // namespace
 
-TEST_CASE("every field finds its place") {
-  const ChatRequest request = read_ok(R"({
+namespace {
+
+constexpr std::string_view full_body = R"({
     "model": "auto",
     "messages": [
       {"role": "developer", "content": "Be brief.", "name": "ops"},
@@ -64,7 +65,12 @@ TEST_CASE("every field finds its place") {
     "max_tokens": 5, "max_completion_tokens": 100, "n": 2, "reasoning_effort": "low", "stream": true,
     "stream_options": {"include_usage": true}, "service_tier": "flex", "user": "u",
     "prompt_cache_key": "k", "verbosity": "low", "metadata": {"a": "b"}
-  })");
+  })";
+
+}  // namespace
+
+TEST_CASE("every message, part and tool finds its place") {
+  const ChatRequest request = read_ok(full_body);
   CHECK(request.endpoint == Endpoint::chat);
   CHECK(request.dialect == Dialect::openai);
   CHECK(request.requested_model == "auto");
@@ -102,6 +108,10 @@ TEST_CASE("every field finds its place") {
   CHECK(request.response_format.kind == ResponseFormat::Kind::json_schema);
   CHECK(request.response_format.schema == R"({"type":"object"})");
   CHECK(request.response_format.strict == false);
+}
+
+TEST_CASE("every parameter finds its place") {
+  const ChatRequest request = read_ok(full_body);
   CHECK(request.sampling.temperature == 0.0);
   CHECK(request.sampling.top_p == 0.5);
   CHECK(request.sampling.frequency_penalty == -1.0);

@@ -61,7 +61,7 @@ Exit run_router_train(const CliIo& io, const RouterTrainOptions& options) {
     return Exit::failure;
   }
   if (!write_file(options.out, bytes, why)) {
-    io.err << why << "\n";
+    io.err << options.out << ": " << why << "\n";
     return Exit::failure;
   }
   if (options.json) {

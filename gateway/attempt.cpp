@@ -353,6 +353,7 @@ void Attempt::settle(const Error* error, bool delivered) {
   if (!error && capped_by_budget_ && finish_ == FinishReason::length)
     row.ended_by = EndedBy::budget;
   row.delivered = delivered;
+  if (!error && delivered && row.ended_by != EndedBy::budget) x_.finish = finish_;
   row.duration_ms = now_ms() - started_ms_;
   row.ttft_ms = first_ms_ < 0 ? -1 : first_ms_ - started_ms_;
   row.upstream_id = upstream_id_;

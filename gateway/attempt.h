@@ -39,6 +39,8 @@ class Attempt {
 
   std::size_t target_index() const { return target_; }
   const std::optional<ChatResponse>& whole() const { return answer_.whole; }
+  // A budget left less room for the answer than was asked for.
+  bool capped_by_budget() const { return capped_by_budget_; }
 
  private:
   boost::asio::awaitable<Result<void>> call();

@@ -57,6 +57,8 @@ struct Exchange {
   std::function<void()> on_gone;    // what the running attempt does about it
   std::int64_t used_tokens = 0;     // of all attempts, for the rate limit
   std::int64_t session_tokens = 0;  // prompt and completion of the delivered answer
+  // Why the delivered answer ended by itself; unset when it was cut or a budget ended it.
+  FinishReason finish = FinishReason::unset;
 
   const Target& target(std::size_t index) const { return config->catalog.targets[index]; }
   std::int64_t started_unix_s() const { return started_unix_ns / 1'000'000'000; }

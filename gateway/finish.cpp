@@ -2,6 +2,7 @@
 
 #include "gateway/http_error.h"
 #include "gateway/log.h"
+#include "gateway/teach.h"
 
 namespace jevons {
 namespace {
@@ -73,6 +74,7 @@ void finish(Exchange& x, const Result<void>& served) {
   if (!x.unpriced && x.attempts > 0) sample.cost = x.cost;
   x.services.metrics.finished(sample);
   if (x.committed && x.served_by) {
+    teach_when_served(x);
     if (!x.caller.session.empty())
       x.services.sessions.served(x.caller.key_name, x.caller.session, x.target(*x.served_by).name,
                                  x.session_tokens, x.services.clock.steady_ms());

@@ -54,8 +54,7 @@ void RateLimiter::Bucket::refill(std::int64_t limit_now, std::int64_t steady_ms)
     return;
   }
   std::int64_t passed = 0;
-  if (__builtin_sub_overflow(steady_ms, at_ms, &passed))
-    passed = steady_ms > at_ms ? INT64_MAX : 0;
+  if (__builtin_sub_overflow(steady_ms, at_ms, &passed)) passed = steady_ms > at_ms ? INT64_MAX : 0;
   passed = std::max<std::int64_t>(passed, 0);
   at_ms = std::max(at_ms, steady_ms);
   // A minute refills an empty bucket; a debt takes longer.

@@ -10,6 +10,7 @@
 #include "gateway/finish.h"
 #include "gateway/handle_chat.h"
 #include "gateway/http_error.h"
+#include "gateway/teach.h"
 #include "providers/json.h"
 
 namespace jevons {
@@ -139,9 +140,10 @@ asio::awaitable<Result<void>> serve_feedback(Exchange& x) {
   json.key("request_id").string(request_id_text(feedback->request));
   json.key("accepted").boolean(true);
   json.end_object();
-  Feedback row = std::move(*feedback);
+  Feedback row = *feedback;
   Result<void> stored = co_await durable_feedback(x.services.ledger, std::move(row));
   if (stored.has_error()) co_return stored.error();
+  teach_from_feedback(x, *feedback);
   co_await send_json(x, std::move(body));
   co_return Result<void>();
 }

@@ -7,6 +7,7 @@
 
 #include "gateway/attempt.h"
 #include "gateway/race.h"
+#include "gateway/teach.h"
 #include "gateway/weak_answer.h"
 
 namespace jevons {
@@ -63,6 +64,7 @@ asio::awaitable<Result<void>> run_attempts(Exchange& x) {
     result.target = attempt->target_index();
     if (opened.has_error()) result.error = opened.error();
     result.weak = !result.error && is_weak(x, *attempt);
+    if (!result.error) teach_from_answer(x, *attempt);
     const Step next = plan.after(result, x.services.clock.steady_ms());
     if (next.kind == Step::Kind::deliver) {
       // Where the stronger target failed, the weak answer is still an answer.

@@ -69,9 +69,16 @@ class Gateway {
         sessions_(sessions_max, session_warm_ms),
         services_{system_clock(), *ledger_, keys_,     budgets_,
                   rate_limits_,   targets_, sessions_, metrics_},
+        learning_(LearningOptions{.journal = ledger_path_ + ".learned",
+                                  .weights_id = std::string(weights_id()),
+                                  .problem =
+                                      [](const std::string& what) {
+                                        log_event(LogLevel::error, "learning", {{"message", what}});
+                                      }}),
         reloader_(options_.config_path, services_),
         signals_(control_) {
     services_.access_log = options_.access_log;
+    services_.learning = &learning_;
   }
 
   Result<void> prepare();  // everything but listening
@@ -96,6 +103,7 @@ class Gateway {
   SessionBook sessions_;
   Metrics metrics_;
   Services services_;
+  LearningBook learning_;
   Reloader reloader_;
   asio::io_context control_;  // signals, reloads, the minute's chores; runs on the main thread
   asio::signal_set signals_;

@@ -12,6 +12,7 @@
 #include "gateway/clock.h"
 #include "gateway/config.h"
 #include "gateway/keys.h"
+#include "gateway/learning_book.h"
 #include "gateway/ledger/ledger.h"
 #include "gateway/metrics.h"
 #include "gateway/rate_limits.h"
@@ -41,6 +42,7 @@ struct Services {
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<bool> draining{false};
   bool access_log = false;
+  LearningBook* learning = nullptr;  // null: nothing is learnt
 };
 
 // Makes the upstream of a provider for one I/O thread; null if it cannot be served.

@@ -8,6 +8,7 @@ Snapshot take_snapshot(Exchange& x) {
   snapshot.seed = x.services.clock.random();
   const std::int64_t now_ms = x.services.clock.steady_ms();
   const Catalog& catalog = x.config->catalog;
+  if (x.services.learning) snapshot.learned = x.services.learning->learned();
   snapshot.targets = x.services.targets.snapshot(catalog, now_ms);
   for (std::size_t i = 0; i < catalog.targets.size(); ++i) {
     const Target& target = catalog.targets[i];

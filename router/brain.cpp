@@ -121,8 +121,10 @@ BrainAnswer Brain::ask(const Features& features) const {
 
 BrainAnswer Brain::ask(const BrainInputs& inputs) const {
   BrainInputs x;
+  BrainAnswer answer;
   for (std::size_t i = 0; i < brain_inputs; ++i) {
     x[i] = std::clamp((inputs[i] - weights_.mean[i]) * weights_.scale[i], -3.0f, 3.0f);
+    answer.trunk[i] = static_cast<std::int8_t>(x[i] * float{trunk_scale});
   }
   const std::size_t own = block_size * (1 + static_cast<std::size_t>(text_kind_of(inputs)));
   std::array<double, brain_outputs> out{};
@@ -132,7 +134,6 @@ BrainAnswer Brain::ask(const BrainInputs& inputs) const {
     for (std::size_t i = 0; i < brain_inputs; ++i) sum += x[i] * (map[i] + map[own + i]);
     out[o] = static_cast<double>(sum);
   }
-  BrainAnswer answer;
   answer.ease = std::clamp(out[0], 0.02, 0.98);
   answer.gain = std::clamp(out[1], -1.0, 1.0);
   answer.seen = static_cast<double>(inputs[dense_inputs - 4]);

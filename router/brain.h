@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "router/classification.h"
 #include "router/error.h"
 #include "router/features.h"
 
@@ -19,6 +20,7 @@ inline constexpr std::uint32_t weights_version = 1;
 inline constexpr std::size_t dense_inputs = 38;
 inline constexpr std::size_t word_dimensions = 100;
 inline constexpr std::size_t brain_inputs = dense_inputs + word_dimensions;
+static_assert(brain_inputs == trunk_size);
 // One block of weights for every text and one more for its kind; each block ends with a constant.
 enum class TextKind : std::uint8_t { options, code, math, tools, prose };
 inline constexpr std::size_t text_kinds = 5;
@@ -53,6 +55,7 @@ struct BrainAnswer {
   double ease = 0.5;  // predicted success of a model of middling ability, 0..1
   double gain = 0;    // predicted success of a strong model minus that of a weak one
   double seen = 0;    // 0..1: how much of the text the brain knows
+  Trunk trunk{};      // the standardised inputs
 };
 
 class Brain {

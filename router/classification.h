@@ -28,6 +28,12 @@ std::optional<Task> task_of(std::string_view name);
 // What prompt_tokens_upper holds for each image; a target's own bound replaces it when known.
 inline constexpr std::int64_t image_tokens_upper_default = 1600;
 
+// The inputs of the trained weights, standardised and in 42nds: what a target's head is learned on.
+// All zero where the weights cannot judge.
+inline constexpr std::size_t trunk_size = 138;
+inline constexpr int trunk_scale = 42;
+using Trunk = std::array<std::int8_t, trunk_size>;
+
 struct Classification {
   Task task = Task::chat;
   double difficulty = 0.5;               // 0 easy .. 1 hard
@@ -43,6 +49,7 @@ struct Classification {
   std::int64_t turns = 0;
   std::string_view language =
       "unknown";  // dominant script or language code: en, zh, ru, ...; static text
+  Trunk trunk{};  // for heads that outcomes have taught
 };
 
 }  // namespace jevons

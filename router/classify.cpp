@@ -98,6 +98,7 @@ Classification classify(const ChatRequest& request, const Brain* brain) {
   const Judgement judgement = judge(features, result.task, brain);
   result.difficulty = judgement.difficulty;
   result.uncertainty = judgement.uncertainty;
+  result.trunk = judgement.trunk;
   result.prompt_tokens =
       as_tokens(features.prompt_tokens + 4.0 * static_cast<double>(features.pieces) +
                 image_tokens_typical * static_cast<double>(features.images) +

@@ -93,7 +93,7 @@ class Decider {
     const TargetState now = state(i);
     const std::int64_t cached =
         in_.snapshot.session_target == i ? in_.snapshot.session_cached_tokens : 0;
-    w.p_ok = p_ok_of(target(i), in_.classification);
+    w.p_ok = p_ok_of(in_, target(i));
     w.cost = expected_cost(in_, target(i), cached);
     w.fresh_cost = cached > 0 ? expected_cost(in_, target(i), 0) : w.cost;
     w.latency = latency_of(target(i), now, in_.classification);

@@ -54,10 +54,27 @@ TokenCount estimated(double count) {
 
 }  // namespace
 
-double p_ok_of(const Target& target, const Classification& classification) {
+HeadInput head_input(const Target& target, const Classification& classification) {
   const double difficulty = std::clamp(classification.difficulty, 0.0, 1.0);
-  return sigmoid(logit(ability_of(target, classification.task)) +
-                 difficulty_slope * (0.5 - difficulty));
+  return {.prior_logit = logit(ability_of(target, classification.task)) +
+                         difficulty_slope * (0.5 - difficulty),
+          .task = classification.task,
+          .trunk = classification.trunk};
+}
+
+double p_ok_of(const Target& target, const Classification& classification) {
+  return sigmoid(head_input(target, classification).prior_logit);
+}
+
+double p_ok_of(const DecideInput& input, const Target& target) {
+  const HeadInput prior = head_input(target, input.classification);
+  const bool learns = input.policy == nullptr || input.policy->learn != Learn::none;
+  if (learns && input.snapshot.learned) {
+    if (const TargetHeads* heads = input.snapshot.learned->find(target.name)) {
+      return heads->head_for(input.caller.key_name).p_ok(prior);
+    }
+  }
+  return sigmoid(prior.prior_logit);
 }
 
 std::string price_mode(const ChatRequest& request) {

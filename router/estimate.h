@@ -11,6 +11,11 @@ namespace jevons {
 // Chance of a good answer (contract.md 3): sigmoid(logit(ability in the task, else overall) +
 // 4 (0.5 - difficulty)).
 double p_ok_of(const Target& target, const Classification& classification);
+// The same before outcomes, as outcomes have corrected it for this caller since. A policy that does
+// not learn uses the first.
+double p_ok_of(const DecideInput& input, const Target& target);
+// What a head of that target looks at.
+HeadInput head_input(const Target& target, const Classification& classification);
 
 // The price mode a request asks for: "" (standard), "batch", "flex", "priority", "fast", ...
 std::string price_mode(const ChatRequest& request);

@@ -165,6 +165,7 @@ Judgement judge(const Features& features, Task task, const Brain* brain) {
   if (brain == nullptr || text.words == 0 || binary) return judgement;
   const BrainAnswer answer = brain->ask(features);
   judgement.gain = answer.gain;
+  judgement.trunk = answer.trunk;
   judgement.from_brain = true;
   // Trust grows with the share of known words and with their number: three words are no evidence.
   const double trust =

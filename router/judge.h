@@ -14,6 +14,7 @@ struct Judgement {
   double uncertainty = 1.0;
   double gain = 0;          // what a strong model is expected to gain on a weak one
   bool from_brain = false;  // false: the static rule alone
+  Trunk trunk{};            // zero without a brain
 };
 
 Task task_of(const ChatRequest& request, const Features& features);

@@ -62,6 +62,9 @@ enum class EscalateOn : std::uint8_t {
   invalid_tool_call
 };
 
+// Which outcomes of a policy's requests teach the router. `none`: neither taught nor used.
+enum class Learn : std::uint8_t { none, feedback, all };
+
 struct Policy {
   std::string name;
   std::string file;                 // for messages
@@ -87,6 +90,7 @@ struct Policy {
   bool session_sticky = true;
   double explore_rate = 0.0;
   std::optional<Nanodollars> explore_budget_per_day;
+  Learn learn = Learn::all;
   bool strict_params = false;
   bool allow_unpriced = false;
 };

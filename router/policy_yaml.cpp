@@ -19,7 +19,7 @@ constexpr string_view policy_keys[] = {
     "policy",   "serves", "baseline",      "objective", "value_per_success_usd",
     "quality",  "sla",    "on_infeasible", "rules",     "escalate",
     "fallback", "hedge",  "session",       "explore",   "strict_params",
-    "unpriced"};
+    "unpriced", "learn"};
 constexpr string_view quality_keys[] = {"floor", "relative_to"};
 constexpr string_view sla_keys[] = {"ttft_p95", "total_p95", "max_cost_usd"};
 constexpr string_view infeasible_keys[] = {"relax"};
@@ -38,6 +38,7 @@ constexpr string_view relax_words[] = {"sla.ttft_p95", "sla.total_p95", "sla.max
 constexpr string_view escalate_words[] = {"refusal",        "invalid_json", "truncated",
                                           "low_confidence", "disagreement", "invalid_tool_call"};
 constexpr string_view unpriced_words[] = {"refuse", "allow"};
+constexpr string_view learn_words[] = {"none", "feedback", "all"};  // in the order of Learn
 constexpr string_view tier_words[] = {"local", "budget", "premium"};
 constexpr string_view effort_words[] = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
 
@@ -362,6 +363,7 @@ Policy PolicyReader::read() {
   if (const YamlNode* node = map.get("explore")) read_explore(*node, policy);
   map.boolean("strict_params", policy.strict_params);
   if (const auto word = map.choice("unpriced", unpriced_words)) policy.allow_unpriced = *word == 1;
+  if (const auto word = map.choice("learn", learn_words)) policy.learn = static_cast<Learn>(*word);
   return policy;
 }
 

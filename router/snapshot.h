@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "router/learned.h"
 #include "router/money.h"
 
 namespace jevons {
@@ -34,6 +36,8 @@ struct Snapshot {
   // cached there.
   std::optional<std::size_t> session_target;
   std::int64_t session_cached_tokens = 0;
+  // What outcomes have taught; null: the catalog's abilities alone.
+  std::shared_ptr<const Learned> learned;
 };
 
 }  // namespace jevons

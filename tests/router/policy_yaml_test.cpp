@@ -65,7 +65,8 @@ TEST_CASE("policy: the sketch of product.md, with every key") {
       "session: {sticky: false}\n"
       "explore: {rate: 0.01, budget_usd_per_day: 1}\n"
       "strict_params: true\n"
-      "unpriced: allow\n");
+      "unpriced: allow\n"
+      "learn: feedback\n");
   CHECK(policy.name == "default");
   CHECK(policy.file == "d.yaml");
   CHECK(policy.serves == std::vector<std::string>{"auto", "gpt-*"});
@@ -107,6 +108,7 @@ TEST_CASE("policy: the sketch of product.md, with every key") {
   CHECK(policy.explore_budget_per_day == Nanodollars{1'000'000'000});
   CHECK(policy.strict_params);
   CHECK(policy.allow_unpriced);
+  CHECK(policy.learn == Learn::feedback);
 }
 
 TEST_CASE("policy: the smallest one, and other forms") {

@@ -1,35 +1,8 @@
-#include "router/learn.h"
+#include "router/guarantee.h"
 
 #include <doctest/doctest.h>
 
-#include <cmath>
-
 using namespace jevons;
-
-TEST_CASE("learning: outcomes move a wrong prior, bad reports move nothing") {
-  TargetRecord record;
-  CHECK(record.repaired(0.9) == doctest::Approx(0.9));
-  for (int i = 0; i < 300; ++i) {
-    record.learn({.key = "k", .p_ok = 0.9, .score = i % 10 < 3 ? 1.0 : 0.0});
-  }
-  CHECK(record.repaired(0.9) < 0.4);
-  CHECK(record.repaired(0.9) > 0.25);
-  const double before = record.repaired(0.9);
-  record.learn({.key = "k", .p_ok = 0.9, .score = 7});
-  record.learn({.key = "k", .p_ok = std::nan(""), .score = 1});
-  CHECK(record.repaired(0.9) == before);
-  CHECK(record.count() == 300);
-}
-
-TEST_CASE("learning: one key cannot bend what others have shown") {
-  TargetRecord record;
-  for (int i = 0; i < 100; ++i) {
-    record.learn({.key = i % 2 ? "a" : "b", .p_ok = 0.8, .score = i % 10 < 8 ? 1.0 : 0.0});
-  }
-  for (int i = 0; i < 300; ++i) record.learn({.key = "hostile", .p_ok = 0.8, .score = 0});
-  // With a fourth of the weight it pulls 0.8 towards 0.6, not to the ground.
-  CHECK(record.repaired(0.8) > 0.5);
-}
 
 TEST_CASE("bounds: Clopper-Pearson, one-sided") {
   struct {

@@ -1,4 +1,4 @@
-#include "router/learn.h"
+#include "router/guarantee.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,36 +21,6 @@ double at_most(std::int64_t failures, std::int64_t trials, double rate) {
 }
 
 }  // namespace
-
-void TargetRecord::learn(OutcomeSample sample) {
-  if (!(sample.score >= 0 && sample.score <= 1) || !(sample.p_ok >= 0 && sample.p_ok <= 1)) return;
-  if (samples_.size() == samples_max) samples_.erase(samples_.begin());
-  samples_.push_back(std::move(sample));
-  // A full refit takes up to a millisecond; once the record is long, one outcome changes little.
-  constexpr std::size_t refit_always = 100, refit_every = 10;
-  if (++learned_ <= refit_always || learned_ % refit_every == 0) platt_ = fit_platt(weighed());
-}
-
-std::vector<Judged> TargetRecord::weighed() const {
-  std::map<std::string, double> by_key;
-  std::vector<Judged> judged;
-  double weight = 1, total = 0;
-  for (auto sample = samples_.rbegin(); sample != samples_.rend(); ++sample) {
-    judged.push_back({.p = sample->p_ok, .outcome = sample->score, .weight = weight});
-    by_key[sample->key] += weight;
-    total += weight;
-    weight *= decay;
-  }
-  // A key alone at a target is the whole truth; beside others it is cut to its share.
-  if (by_key.size() < 2) return judged;
-  std::size_t i = 0;
-  for (auto sample = samples_.rbegin(); sample != samples_.rend(); ++sample, ++i) {
-    const double own = by_key[sample->key], others = total - own;
-    const double allowed = others * key_share / (1 - key_share);
-    if (own > allowed) judged[i].weight *= allowed / own;
-  }
-  return judged;
-}
 
 double failure_rate_upper(std::int64_t failures, std::int64_t trials, double alpha) {
   if (trials <= 0 || failures >= trials) return 1;

@@ -1,0 +1,252 @@
+#include "gateway/learning_book.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "router/calibration.h"
+
+namespace jevons {
+namespace {
+
+constexpr std::size_t telling_bytes = 24;  // shorter prompts come back by chance
+constexpr int often = 3;
+
+std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
+  a ^= b + 0x9E3779B97F4A7C15u + (a << 6) + (a >> 2);
+  a = (a ^ (a >> 30)) * 0xBF58476D1CE4E5B9u;
+  return a ^ (a >> 31);
+}
+
+std::uint64_t outcome_id(const RequestId& request, std::string_view source) {
+  return mixed(mixed(request.high, request.low), std::hash<std::string_view>{}(source));
+}
+
+// What a sign is worth as an outcome. An answer without a visible fault says nothing beyond what
+// was predicted, one that passed a check says a little more; faults say what they say.
+struct Worth {
+  double score = 0, weight = 0;
+};
+Worth worth_of(AnswerSign sign, double predicted) {
+  switch (sign) {
+    case AnswerSign::fine:
+      return {predicted, 0.25};
+    case AnswerSign::checked:
+      return {predicted + (1 - predicted) / 2, 0.25};
+    case AnswerSign::truncated:
+      return {0, 0.5};
+    case AnswerSign::refused:
+    case AnswerSign::invalid:
+      return {0, 1};
+  }
+  return {predicted, 0.25};
+}
+
+OutcomeLine line_of(const ServedAnswer& answer, std::string source, Worth worth, bool observed,
+                    const std::string& weights_id, std::int64_t now_unix_s) {
+  OutcomeLine line;
+  line.time_unix_s = now_unix_s;
+  line.target = answer.target;
+  line.weights_id = weights_id;
+  line.sample.id = outcome_id(answer.request, source);
+  line.sample.key = answer.key;
+  line.sample.input = answer.input;
+  line.sample.score = worth.score;
+  line.sample.weight = worth.weight;
+  line.sample.observed = observed;
+  line.source = std::move(source);
+  return line;
+}
+
+}  // namespace
+
+std::uint64_t prompt_hash(const std::string& key, const ChatRequest& request) {
+  for (auto message = request.messages.rbegin(); message != request.messages.rend(); ++message) {
+    if (message->role != Role::user) continue;
+    std::uint64_t hash = mixed(request.messages.size(), std::hash<std::string>{}(key));
+    std::size_t bytes = 0;
+    for (const auto& part : message->parts) {
+      hash = mixed(hash, std::hash<std::string_view>{}(part.text));
+      bytes += part.text.size();
+    }
+    return bytes < telling_bytes ? 0 : hash | 1;
+  }
+  return 0;
+}
+
+LearningBook::LearningBook(LearningOptions options)
+    : options_(std::move(options)), journal_(options_.journal) {
+  read_journal();
+  thread_ = std::thread([this] { run(); });
+}
+
+LearningBook::~LearningBook() {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    ending_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+std::shared_ptr<const Learned> LearningBook::learned() const {
+  const std::lock_guard lock(published_mutex_);
+  return learned_;
+}
+
+void LearningBook::publish(std::shared_ptr<const Learned> learned) {
+  const std::lock_guard lock(published_mutex_);
+  learned_ = std::move(learned);
+}
+
+void LearningBook::served(ServedAnswer answer, std::int64_t now_ms) {
+  if (answer.learn == Learn::none) return;
+  const std::lock_guard lock(recent_mutex_);
+  if (answer.learn == Learn::all && answer.prompt_hash != 0) {
+    Asked& asked = asked_[answer.prompt_hash];
+    const std::int64_t waited = now_ms - asked.delivered_ms;
+    ++asked.times;
+    const auto before = recent_.find(asked.first);
+    if (asked.times == 2 && waited >= again_from_ms && waited < again_until_ms &&
+        before != recent_.end())
+      add(line_of(before->second.answer, "asked again", {0, 0.25}, true, options_.weights_id, 0));
+    // Who asks the same over and over is a loop: the sign is taken back.
+    if (asked.times == often && before != recent_.end()) {
+      const HeadInput& input = before->second.answer.input;
+      add(line_of(before->second.answer, "asked again", {sigmoid_of(input.prior_logit), 0.01}, true,
+                  options_.weights_id, 0));
+    }
+    if (asked.times == 1) asked.first = answer.request;
+    asked.delivered_ms = now_ms;
+  }
+  if (order_.size() >= remembered_max) {
+    const auto oldest = recent_.find(order_.front());
+    if (oldest != recent_.end()) {
+      asked_.erase(oldest->second.answer.prompt_hash);
+      recent_.erase(oldest);
+    }
+    order_.pop_front();
+  }
+  order_.push_back(answer.request);
+  const RequestId request = answer.request;
+  recent_.insert_or_assign(request, Remembered{std::move(answer), now_ms});
+}
+
+void LearningBook::observed(const ServedAnswer& answer, AnswerSign sign, std::int64_t now_unix_s) {
+  if (answer.learn != Learn::all) return;
+  // Answers that show nothing are the many; one in sixteen stands for them, four times as heavy.
+  const bool fine = sign == AnswerSign::fine;
+  if (fine && answer.request.low % 16 != 0) return;
+  Worth worth = worth_of(sign, sigmoid_of(answer.input.prior_logit));
+  if (fine) worth.weight *= 4;
+  add(line_of(answer, "answer of " + answer.target, worth, true, options_.weights_id, now_unix_s));
+}
+
+bool LearningBook::reported(const RequestId& request, const std::string& key, double score,
+                            const std::string& source, std::int64_t now_unix_s) {
+  OutcomeLine line;
+  {
+    const std::lock_guard lock(recent_mutex_);
+    const auto found = recent_.find(request);
+    if (found == recent_.end() || found->second.answer.key != key) return false;
+    line = line_of(found->second.answer, "feedback:" + source, {score, 1}, false,
+                   options_.weights_id, now_unix_s);
+  }
+  add(std::move(line));
+  return true;
+}
+
+void LearningBook::add(OutcomeLine line) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (queue_.size() >= queue_max) return;
+    queue_.push_back(std::move(line));
+  }
+  wake_.notify_one();
+}
+
+void LearningBook::flush() {
+  std::unique_lock lock(queue_mutex_);
+  idle_.wait(lock, [this] { return queue_.empty() && !working_; });
+}
+
+void LearningBook::read_journal() {
+  std::size_t lines = 0;
+  std::set<std::string> targets;
+  const std::size_t passed_over = journal_.read([&](OutcomeLine line) {
+    ++lines;
+    // Inputs of other weights mean something else; the outcome itself still counts.
+    if (line.weights_id != options_.weights_id) line.sample.input.trunk = {};
+    targets.insert(line.target);
+    outcomes_[line.target].learn(std::move(line.sample));
+  });
+  if (passed_over > 0 && options_.problem)
+    options_.problem(options_.journal + ": " + std::to_string(passed_over) +
+                     " lines are not outcomes and were passed over");
+  fit(targets);
+  std::size_t kept = 0;
+  for (const auto& [target, outcomes] : outcomes_) kept += outcomes.count();
+  if (lines <= 2 * kept + 100) return;
+  const Result<void> done = journal_.rewrite(kept_lines());
+  if (done.has_error() && options_.problem) options_.problem(done.error().message());
+}
+
+std::string LearningBook::kept_lines() const {
+  std::string text;
+  for (const auto& [target, outcomes] : outcomes_) {
+    for (OutcomeSample& sample : outcomes.all()) {
+      OutcomeLine line;
+      line.target = target;
+      line.source = "kept";
+      line.weights_id = options_.weights_id;
+      line.sample = std::move(sample);
+      text += outcome_text(line);
+    }
+  }
+  return text;
+}
+
+void LearningBook::run() {
+  std::unique_lock lock(queue_mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return !queue_.empty() || ending_; });
+    if (queue_.empty()) return;
+    std::vector<OutcomeLine> lines;
+    lines.swap(queue_);
+    working_ = true;
+    lock.unlock();
+    const auto from = std::chrono::steady_clock::now();
+    take(std::move(lines));
+    const auto took = std::chrono::steady_clock::now() - from;
+    lock.lock();
+    working_ = false;
+    if (queue_.empty()) idle_.notify_all();
+    // At most a tenth of one core, however fast outcomes come.
+    wake_.wait_for(lock, 9 * took, [this] { return ending_; });
+  }
+}
+
+void LearningBook::take(std::vector<OutcomeLine> lines) {
+  std::string text;
+  std::set<std::string> targets;
+  for (OutcomeLine& line : lines) {
+    text += outcome_text(line);
+    targets.insert(line.target);
+    outcomes_[line.target].learn(std::move(line.sample));
+  }
+  const Result<void> written = journal_.append(text);
+  if (written.has_error() && options_.problem) options_.problem(written.error().message());
+  fit(targets);
+}
+
+void LearningBook::fit(const std::set<std::string>& targets) {
+  if (targets.empty()) return;
+  const std::shared_ptr<const Learned> before = learned();
+  auto next = std::make_shared<Learned>(*before);
+  for (const std::string& target : targets) {
+    next->targets[target] =
+        std::make_shared<const TargetHeads>(outcomes_[target].heads(before->find(target)));
+  }
+  publish(std::move(next));
+}
+
+}  // namespace jevons

@@ -1,0 +1,158 @@
+#include "router/head.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "router/calibration.h"
+
+namespace jevons {
+namespace {
+
+// Prior precision of each kind of weight: an outcome at P(ok) = 0.5 adds 0.25 to a precision.
+constexpr double shift_precision = 1.0, slope_precision = 4.0, task_precision = 1.5;
+constexpr double trunk_precision = 120.0;
+constexpr float trunk_unit = 1.0f / trunk_scale;
+constexpr double correction_max = 6.0;
+constexpr int newton_steps = 4;
+
+double precision_of(std::size_t i) {
+  if (i == 0) return shift_precision;
+  if (i == 1) return slope_precision;
+  return i < 2 + task_count ? task_precision : trunk_precision;
+}
+
+Head::Row row_of(const HeadInput& input) {
+  Head::Row row{};
+  row[0] = 1;
+  row[1] = static_cast<float>(std::clamp(input.prior_logit, -4.0, 4.0));
+  row[2 + static_cast<std::size_t>(input.task)] = 1;
+  float* trunk = row.data() + 2 + task_count;
+  for (std::size_t i = 0; i < trunk_size; ++i) {
+    trunk[i] = static_cast<float>(input.trunk[i]) * trunk_unit;
+  }
+  return row;
+}
+
+double dot(const Head::Row& row, const std::vector<float>& weights) {
+  float sum = 0;
+  for (std::size_t i = 0; i < Head::size; ++i) sum += row[i] * weights[i];
+  return static_cast<double>(sum);
+}
+
+}  // namespace
+
+// One fit: rows once, then Newton steps on the penalised log loss.
+class HeadFit {
+ public:
+  HeadFit(const std::vector<HeadSample>& samples, const Head& start) : samples_(samples) {
+    weights_ = start.empty() ? std::vector<float>(Head::size, 0.0f) : start.weights_;
+    rows_.reserve(samples.size());
+    for (const HeadSample& sample : samples) rows_.push_back(row_of(sample.input));
+  }
+
+  Head run() {
+    for (int step = 0; step < newton_steps; ++step) {
+      if (newton_step() < 1e-3) break;
+    }
+    Head head;
+    head.weights_ = std::move(weights_);
+    return head;
+  }
+
+ private:
+  static constexpr std::size_t n = Head::size;
+
+  // Returns how far the farthest weight moved.
+  double newton_step() {
+    hessian_.assign(n * n, 0.0f);
+    gradient_.assign(n, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+      hessian_[i * n + i] = static_cast<float>(precision_of(i));
+      gradient_[i] = precision_of(i) * static_cast<double>(weights_[i]);
+    }
+    for (std::size_t s = 0; s < samples_.size(); ++s) add(samples_[s], rows_[s]);
+    if (!factor()) return 0;
+    return substitute();
+  }
+
+  void add(const HeadSample& sample, const Head::Row& row) {
+    const double p = sigmoid_of(sample.input.prior_logit + dot(row, weights_));
+    const double error = sample.weight * (p - sample.score);
+    const auto curve = static_cast<float>(sample.weight * std::max(0.02, p * (1 - p)));
+    for (std::size_t i = 0; i < n; ++i) {
+      if (row[i] == 0) continue;
+      gradient_[i] += error * static_cast<double>(row[i]);
+      const float scaled = curve * row[i];
+      float* line = hessian_.data() + i * n;
+      for (std::size_t j = 0; j <= i; ++j) line[j] += scaled * row[j];
+    }
+  }
+
+  bool factor() {  // hessian = L L^T, L in the lower half
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j <= i; ++j) {
+        float sum = hessian_[i * n + j];
+        for (std::size_t k = 0; k < j; ++k) sum -= hessian_[i * n + k] * hessian_[j * n + k];
+        if (i != j) {
+          hessian_[i * n + j] = sum / hessian_[j * n + j];
+        } else {
+          if (!(sum > 1e-6f)) return false;
+          hessian_[i * n + i] = std::sqrt(sum);
+        }
+      }
+    }
+    return true;
+  }
+
+  double substitute() {
+    std::vector<double>& b = gradient_;
+    const auto at = [this](std::size_t i, std::size_t j) {
+      return static_cast<double>(hessian_[i * n + j]);
+    };
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t k = 0; k < i; ++k) b[i] -= at(i, k) * b[k];
+      b[i] /= at(i, i);
+    }
+    for (std::size_t i = n; i-- > 0;) {
+      for (std::size_t k = i + 1; k < n; ++k) b[i] -= at(k, i) * b[k];
+      b[i] /= at(i, i);
+    }
+    double farthest = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double move = std::clamp(b[i], -2.0, 2.0);
+      weights_[i] -= static_cast<float>(move);
+      farthest = std::max(farthest, std::abs(move));
+    }
+    return farthest;
+  }
+
+  const std::vector<HeadSample>& samples_;
+  std::vector<Head::Row> rows_;
+  std::vector<float> weights_, hessian_;
+  std::vector<double> gradient_;
+};
+
+double Head::correction(const HeadInput& input) const {
+  if (weights_.empty()) return 0;
+  double sum = static_cast<double>(weights_[0]) +
+               static_cast<double>(weights_[1]) * std::clamp(input.prior_logit, -4.0, 4.0) +
+               static_cast<double>(weights_[2 + static_cast<std::size_t>(input.task)]);
+  const float* trunk = weights_.data() + 2 + task_count;
+  float from_trunk = 0;
+  for (std::size_t i = 0; i < trunk_size; ++i) {
+    from_trunk += trunk[i] * static_cast<float>(input.trunk[i]);
+  }
+  sum += static_cast<double>(from_trunk * trunk_unit);
+  return std::clamp(sum, -correction_max, correction_max);
+}
+
+double Head::p_ok(const HeadInput& input) const {
+  return sigmoid_of(input.prior_logit + correction(input));
+}
+
+Head fit_head(const std::vector<HeadSample>& samples, const Head& start) {
+  if (samples.empty()) return {};
+  return HeadFit(samples, start).run();
+}
+
+}  // namespace jevons

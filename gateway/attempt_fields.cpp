@@ -5,24 +5,7 @@
 namespace jevons {
 namespace {
 
-// The candidate vector in a form that a report can read back: name:p_ok in thousandths:cost in
-// nanodollars:why_not, one a target.
-std::string candidates_text(const Exchange& x) {
-  std::string text;
-  for (const Candidate& candidate : x.decision.candidates) {
-    if (!text.empty()) text.push_back(' ');
-    text += x.target(candidate.target).name;
-    text.push_back(':');
-    if (candidate.p_ok) text += std::to_string(static_cast<int>(*candidate.p_ok * 1000));
-    text.push_back(':');
-    if (candidate.expected_cost) text += std::to_string(candidate.expected_cost->value);
-    text.push_back(':');
-    if (!candidate.eligible()) text += why_not_name(candidate.why_not);
-  }
-  return text;
-}
-
-RequestRecord request_record(const Exchange& x) {
+RequestRecord request_record(Exchange& x) {
   RequestRecord record;
   record.id = x.id;
   record.time_unix_ns = x.started_unix_ns;
@@ -41,7 +24,10 @@ RequestRecord request_record(const Exchange& x) {
   record.uncertainty = x.classification.uncertainty;
   if (x.decision.baseline) record.baseline_target = x.target(*x.decision.baseline).name;
   record.propensity = x.decision.propensity;
-  record.candidates = candidates_text(x);
+  record.weights_id = std::string(weights_id());
+  // Once: the row of a request is written with its first attempt.
+  record.decision = std::move(x.decision_record);
+  record.target_layout = x.config->target_layout;
   return record;
 }
 

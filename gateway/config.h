@@ -30,7 +30,8 @@ struct Config {
   TlsFiles tls;             // absolute paths
   std::string ledger_path;  // absolute path of the SQLite file
   std::int64_t retain_s = 400LL * 86'400;
-  Catalog catalog;  // targets and prices
+  Catalog catalog;            // targets and prices
+  std::string target_layout;  // of the catalog, for recorded decisions
   std::vector<Policy> policies;
   std::string default_policy;
   std::vector<ProviderConfig> providers;

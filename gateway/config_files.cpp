@@ -9,6 +9,7 @@
 #include "gateway/base_url.h"
 #include "gateway/config.h"
 #include "gateway/config_reader.h"
+#include "router/decision_record.h"
 
 namespace jevons {
 namespace {
@@ -195,6 +196,7 @@ void ConfigLoader::read_routing(const YamlMap& map) {
   if (const YamlNode* node = map.need("catalog")) {
     catalog = open(*node, "catalog");
     if (catalog) load_targets(*catalog, config_.catalog, errors_);
+    config_.target_layout = target_layout(config_.catalog);
   }
   if (const YamlNode* node = map.need("policies")) {
     for (const YamlNode* one : yaml_several(reader_, *node, "policies")) {

@@ -6,6 +6,7 @@
 
 #include "gateway/dialects/dialect.h"
 #include "gateway/snapshot.h"
+#include "router/decision_record.h"
 
 namespace jevons {
 namespace {
@@ -193,13 +194,16 @@ Result<void> prepare(Exchange& x) {
       x.request.stream ? x.config->total_timeout_ms : x.config->whole_timeout_ms;
   x.deadline_ms = x.services.clock.steady_ms() + client_patience_ms(x.http, total_ms);
   const Snapshot snapshot = take_snapshot(x);
-  x.decision = decide(DecideInput{.catalog = x.config->catalog,
-                                  .policy = x.resolution.policy,
-                                  .pinned = x.resolution.pinned,
-                                  .request = x.request,
-                                  .classification = x.classification,
-                                  .caller = x.caller,
-                                  .snapshot = snapshot});
+  const DecideInput input{.catalog = x.config->catalog,
+                          .policy = x.resolution.policy,
+                          .pinned = x.resolution.pinned,
+                          .request = x.request,
+                          .classification = x.classification,
+                          .caller = x.caller,
+                          .snapshot = snapshot};
+  x.decision = decide(input);
+  if (x.decision.target && x.endpoint != Endpoint::route)
+    x.decision_record = encode_decision(input, x.decision);
   return Result<void>();
 }
 

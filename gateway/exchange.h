@@ -42,6 +42,7 @@ struct Exchange {
   Resolution resolution;
   Classification classification;
   Decision decision;
+  std::string decision_record;  // of it, until the first attempt takes it to the ledger
 
   // The answer.
   bool committed = false;      // a byte of it went to the client

@@ -135,7 +135,7 @@ void LearningBook::observed(const ServedAnswer& answer, AnswerSign sign, std::in
   if (answer.learn != Learn::all) return;
   // Answers that show nothing are the many; one in sixteen stands for them, four times as heavy.
   const bool fine = sign == AnswerSign::fine;
-  if (fine && answer.request.low % 16 != 0) return;
+  if (fine && answer.request.high % 16 != 0) return;
   Worth worth = worth_of(sign, sigmoid_of(answer.input.prior_logit));
   if (fine) worth.weight *= 4;
   add(line_of(answer, "answer of " + answer.target, worth, true, options_.weights_id, now_unix_s));

@@ -5,7 +5,8 @@ namespace jevons {
 Snapshot take_snapshot(Exchange& x) {
   Snapshot snapshot;
   snapshot.now_unix_s = x.started_unix_s();
-  snapshot.seed = x.services.clock.random();
+  // Half of the request id is random, and the ledger keeps it: the draw can be repeated.
+  snapshot.seed = x.id.low;
   const std::int64_t now_ms = x.services.clock.steady_ms();
   const Catalog& catalog = x.config->catalog;
   if (x.services.learning) snapshot.learned = x.services.learning->learned();

@@ -3,8 +3,11 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
+
+#include "local_engine/prompt_tools.h"
 
 namespace jevons::engine {
 namespace {
@@ -67,9 +70,10 @@ EngineResult<void> PromptBuilder::force(const Job& job, std::vector<TextSegment>
   std::string opening;
   const ToolMode mode = job.tool_choice.mode;
   if (mode == ToolMode::required || mode == ToolMode::named) {
-    if (harmony() || !marks_tool_calls_) {
+    if (harmony() || (template_->abilities().tools && !marks_tool_calls_)) {
       return EngineError(EngineFault::unsupported,
-                         "this model's template has no form of tool call that can be forced");
+                         "the form of this model's tool calls is its own and cannot be forced: use "
+                         "tool_choice auto or none");
     }
     auto schema = call_schema(job);
     if (!schema) return schema.error();
@@ -97,6 +101,15 @@ EngineResult<Prompt> PromptBuilder::build(const Job& job, std::int64_t now_secon
   ChatPrompt chat;
   chat.messages = job.messages;
   if (job.tool_choice.mode != ToolMode::none) chat.tools = job.tools;
+  std::vector<Message> told;
+  const bool calls = std::any_of(job.messages.begin(), job.messages.end(), [](const Message& m) {
+    return m.role == Role::tool || !m.tool_calls.empty();
+  });
+  if (!template_->abilities().tools && !harmony() && (calls || !chat.tools.empty())) {
+    told = with_tools_in_words(job.messages, chat.tools);
+    chat.messages = told;
+    chat.tools = {};
+  }
   chat.reasoning_effort = job.reasoning_effort;
   chat.now_seconds = now_seconds;
   auto segments = template_->render(chat);

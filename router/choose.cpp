@@ -195,6 +195,9 @@ class Chooser {
       if (w.target != winner.target && can_explore(w, winner)) others.push_back(&w);
     }
     if (others.empty()) return;
+    const double chance = rate / static_cast<double>(others.size());
+    choice.chances.emplace_back(winner.target, 1.0 - rate);
+    for (const Weighed* other : others) choice.chances.emplace_back(other->target, chance);
     const std::uint64_t draw = mixed(in_.snapshot.seed);
     if (uniform(draw) >= rate) {
       choice.propensity = 1.0 - rate;
@@ -202,7 +205,7 @@ class Chooser {
     }
     choice.target = others[mixed(draw) % others.size()]->target;
     choice.reason = Reason::explore;
-    choice.propensity = rate / static_cast<double>(others.size());
+    choice.propensity = chance;
   }
 
   bool can_explore(const Weighed& w, const Weighed& winner) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "router/decision.h"
@@ -18,6 +19,7 @@ struct Weighed {
   std::optional<Nanodollars> fresh_cost;  // without
   Latency latency;
   std::uint32_t reasons = 0;  // bit per WhyNot; 0 = eligible
+  std::uint32_t hard = 0;     // those of them that no policy changes
   bool over_caller_limit = false;
   bool preferred = false;  // by the first matching `prefer`
   bool eligible() const { return reasons == 0; }
@@ -27,6 +29,8 @@ struct Pick {
   std::optional<std::size_t> target;
   Reason reason = Reason::cheapest_above_floor;
   double propensity = 1.0;
+  // Where the choice was drawn: every target that could have come, with its chance.
+  std::vector<std::pair<std::size_t, double>> chances;
 };
 // `weighed` in catalog order. `relaxed`: the limits that were waived to make a choice possible.
 Pick pick_target(const DecideInput& input, const std::vector<Weighed>& weighed,

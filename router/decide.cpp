@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "router/choose.h"
+#include "router/decision_record.h"
 #include "router/estimate.h"
 #include "router/rules.h"
 
@@ -91,25 +92,58 @@ class Decider {
     Weighed& w = weighed_[i];
     w.target = i;
     const TargetState now = state(i);
-    const std::int64_t cached =
-        in_.snapshot.session_target == i ? in_.snapshot.session_cached_tokens : 0;
-    w.p_ok = p_ok_of(in_, target(i));
-    w.cost = expected_cost(in_, target(i), cached);
-    w.fresh_cost = cached > 0 ? expected_cost(in_, target(i), 0) : w.cost;
-    w.latency = latency_of(target(i), now, in_.classification);
-    add_hard_reasons(w, now);
+    if (const TargetFacts* facts = recorded(i)) {
+      recall(w, *facts);
+    } else {
+      const std::int64_t cached =
+          in_.snapshot.session_target == i ? in_.snapshot.session_cached_tokens : 0;
+      w.p_ok = recordable_p_ok(p_ok_of(in_, target(i)));
+      w.cost = expected_cost(in_, target(i), cached);
+      w.fresh_cost = cached > 0 ? expected_cost(in_, target(i), 0) : w.cost;
+      w.latency = recordable(latency_of(target(i), now, in_.classification));
+      add_facts(w, now);
+    }
+    add_policy_reasons(w);
     add_soft_reasons(w);
     w.preferred = rules_.prefer != nullptr && selects(*rules_.prefer->prefer, target(i));
   }
 
-  void add_hard_reasons(Weighed& w, const TargetState& now) {
+  const TargetFacts* recorded(std::size_t i) const {
+    if (in_.recorded == nullptr || i >= in_.recorded->size()) return nullptr;
+    return (*in_.recorded)[i] ? &*(*in_.recorded)[i] : nullptr;
+  }
+
+  static void recall(Weighed& w, const TargetFacts& facts) {
+    w.p_ok = facts.p_ok;
+    w.cost = facts.cost;
+    w.fresh_cost = facts.fresh_cost;
+    w.latency = {.ttft_ms = facts.ttft_ms,
+                 .ttft_p95_ms = facts.ttft_p95_ms,
+                 .total_ms = facts.total_ms,
+                 .total_p95_ms = facts.total_p95_ms};
+    w.hard = facts.hard;
+    w.reasons |= facts.hard;
+  }
+
+  // What excludes the target under any policy.
+  void add_facts(Weighed& w, const TargetState& now) {
     const Target& t = target(w.target);
     const auto exclude_if = [&w](bool excluded, WhyNot why) {
-      if (excluded) w.reasons |= bit(why);
+      if (excluded) w.hard |= bit(why);
     };
     exclude_if(!fits_context(t), WhyNot::context);
     exclude_if((in_.classification.needs & ~t.can) != 0, WhyNot::capability);
     exclude_if(!allowed(t), WhyNot::allow_list);
+    exclude_if(!affordable(t, w.cost), WhyNot::budget);
+    exclude_if(now.breaker == BreakerState::open || now.at_limit, WhyNot::breaker);
+    w.reasons |= w.hard;
+  }
+
+  void add_policy_reasons(Weighed& w) {
+    const Target& t = target(w.target);
+    const auto exclude_if = [&w](bool excluded, WhyNot why) {
+      if (excluded) w.reasons |= bit(why);
+    };
     for (const Rule* rule : rules_.narrowing) {
       const Narrowed narrowed = narrowed_by(*rule, t);
       exclude_if(narrowed == Narrowed::by_label, WhyNot::label);
@@ -122,8 +156,6 @@ class Decider {
     const bool others_may_serve = in_.policy != nullptr && in_.policy->fallback_pinned;
     exclude_if(in_.pinned && !pinned_here(w.target) && !others_may_serve, WhyNot::rule);
     exclude_if(!w.cost && !unpriced_allowed(), WhyNot::price_unknown);
-    exclude_if(!affordable(t, w.cost), WhyNot::budget);
-    exclude_if(now.breaker == BreakerState::open || now.at_limit, WhyNot::breaker);
   }
 
   bool fits_context(const Target& t) const {
@@ -244,6 +276,7 @@ class Decider {
       Candidate candidate{.target = w.target};
       candidate.reasons = w.reasons;
       candidate.why_not = first_of(w.reasons);
+      candidate.facts = facts_of(w);
       constexpr std::uint32_t never = (1u << static_cast<unsigned>(WhyNot::context)) |
                                       (1u << static_cast<unsigned>(WhyNot::capability)) |
                                       (1u << static_cast<unsigned>(WhyNot::label)) |
@@ -256,6 +289,17 @@ class Decider {
       }
       decision_.candidates.push_back(candidate);
     }
+  }
+
+  static TargetFacts facts_of(const Weighed& w) {
+    return {.hard = w.hard,
+            .p_ok = w.p_ok,
+            .cost = w.cost,
+            .fresh_cost = w.fresh_cost,
+            .ttft_ms = w.latency.ttft_ms,
+            .ttft_p95_ms = w.latency.ttft_p95_ms,
+            .total_ms = w.latency.total_ms,
+            .total_p95_ms = w.latency.total_p95_ms};
   }
 
   // What would have served without routing, with a prompt cache as warm as the session's is.
@@ -277,6 +321,9 @@ class Decider {
     decision_.target = choice.target;
     decision_.reason = choice.reason;
     decision_.propensity = choice.propensity;
+    for (const auto& [target, chance] : choice.chances)
+      decision_.candidates[target].propensity = chance;
+    if (choice.chances.empty()) decision_.candidates[*choice.target].propensity = 1;
     name_rule(choice);
     decision_.plan = plan_of(in_, weighed_, *choice.target);
     set_hedge();

@@ -52,6 +52,17 @@ std::string_view reason_name(Reason reason);
 enum class PlanOn : std::uint8_t { start, retry, escalate, fallback, hedge };
 std::string_view plan_on_name(PlanOn on);
 
+// What a decision knew about one target whatever the policy says: enough to decide again later,
+// under this or another policy, without asking what was learned or measured since.
+struct TargetFacts {
+  std::uint32_t hard = 0;  // bit per WhyNot: context, capability, allow_list, budget, breaker
+  double p_ok = 0;
+  std::optional<Nanodollars> cost;        // with what the session holds cached there
+  std::optional<Nanodollars> fresh_cost;  // without
+  double ttft_ms = 0, ttft_p95_ms = 0, total_ms = 0, total_p95_ms = 0;
+  bool operator==(const TargetFacts&) const = default;
+};
+
 struct Candidate {
   std::size_t target = 0;  // index into Catalog::targets
   std::optional<double> p_ok;
@@ -59,6 +70,8 @@ struct Candidate {
   std::optional<double> expected_ttft_ms, expected_total_ms;
   WhyNot why_not = WhyNot::none;
   std::uint32_t reasons = 0;  // every WhyNot that holds, bit per enumerator; why_not is the first
+  double propensity = 0;      // chance that this decision's draw had of choosing it
+  TargetFacts facts;
   bool eligible() const { return why_not == WhyNot::none; }
   bool excluded_only_by(WhyNot why) const { return reasons == 1u << static_cast<unsigned>(why); }
 };
@@ -104,6 +117,9 @@ struct DecideInput {
   const Classification& classification;
   const Caller& caller;
   const Snapshot& snapshot;
+  // By target index, of a recorded decision: used instead of what is known now. A target without
+  // an entry is judged afresh. Null: all are.
+  const std::vector<std::optional<TargetFacts>>* recorded = nullptr;
 };
 
 // Never fails: infeasible is a Decision without target whose candidates say why.

@@ -59,7 +59,8 @@ struct RequestRecord {
   double difficulty = 0, uncertainty = 0;
   std::string baseline_target;
   double propensity = 1;
-  std::string candidates;  // compact JSON of the candidate vector, for replay
+  std::string decision;  // what was decided on, bytes of router/decision_record.h; may be empty
+  std::string target_layout;  // which targets its entries are about
   std::string weights_id;
 };
 

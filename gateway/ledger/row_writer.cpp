@@ -95,7 +95,7 @@ RowWriter::RowWriter(const Database& database)
       insert_request_(database,
                       "INSERT INTO requests VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
                       "ON CONFLICT(id) DO NOTHING"),
-      insert_candidates_(database, "INSERT INTO candidates VALUES(?,?)"),
+      insert_decision_(database, "INSERT INTO decisions VALUES(?,?,?)"),
       insert_attempt_(
           database,
           "INSERT INTO attempts(id,time,started_on,target,provider,model,price,reserved,"
@@ -178,8 +178,9 @@ bool RowWriter::insert_request(std::int64_t seq, const RequestRecord& request) {
       << request.propensity << word(request.weights_id);
   insert_request_.run();
   if (database_.changes() == 0) return false;
-  if (!request.candidates.empty())
-    insert_candidates_.bind(1, seq).bind(2, request.candidates).run();
+  if (request.decision.empty()) return true;
+  insert_decision_.bind(1, seq).bind(2, word(request.target_layout));
+  insert_decision_.bind_blob(3, request.decision).run();
   return true;
 }
 
@@ -431,8 +432,8 @@ std::int64_t RowWriter::remove_before(std::int64_t unix_ns, std::int64_t rows_ma
       "DELETE FROM buckets WHERE bucket = ?3 / 900000000000 AND ?4 AND ?5 AND NOT EXISTS "
       "(SELECT 1 FROM attempts WHERE id BETWEEN ?1 AND ?2 AND time >= ?3 AND time < ?4)");
   constexpr std::string_view left_behind[] = {
-      "DELETE FROM candidates WHERE seq BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM attempts "
-      "WHERE id BETWEEN candidates.seq << 8 AND (candidates.seq << 8) + 255)",
+      "DELETE FROM decisions WHERE seq BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM attempts "
+      "WHERE id BETWEEN decisions.seq << 8 AND (decisions.seq << 8) + 255)",
       "DELETE FROM feedback WHERE seq BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM attempts "
       "WHERE id BETWEEN feedback.seq << 8 AND (feedback.seq << 8) + 255)",
       "DELETE FROM requests WHERE seq BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM attempts "

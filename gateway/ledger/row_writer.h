@@ -63,7 +63,7 @@ class RowWriter {
   std::unordered_map<std::string, std::int64_t> words_;
   std::map<OpenKey, Open> open_;
   std::int64_t next_seq_ = 0;  // 0: not read yet
-  Statement find_word_, insert_word_, find_seq_, last_seq_, insert_request_, insert_candidates_;
+  Statement find_word_, insert_word_, find_seq_, last_seq_, insert_request_, insert_decision_;
   Statement insert_attempt_, update_attempt_, read_open_, settle_orphan_, siblings_, open_ids_;
   Statement request_key_, feedback_, audit_, key_, meta_;
 };

@@ -64,6 +64,14 @@ CREATE TABLE audit(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT 
                    after_hash TEXT NOT NULL) STRICT;
 )sql";
 
+// Version 2. What was decided on, as bytes of router/decision_record.h, with the names of the
+// catalog's targets that its entries stand for. The text that version 1 kept could not be replayed.
+constexpr const char* version_2 = R"sql(
+DROP TABLE candidates;
+CREATE TABLE decisions(seq INTEGER PRIMARY KEY, layout INTEGER NOT NULL, facts BLOB NOT NULL)
+  STRICT;
+)sql";
+
 // Words of a row that both views show the same way.
 #define WORD(column, name) "(SELECT text FROM names WHERE id = nullif(" column ", 0)) AS " name ", "
 #define SOURCE(shift)                                  \
@@ -96,13 +104,13 @@ CREATE TABLE audit(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT 
       WORD("r.task", "task") "r.difficulty AS difficulty, r.uncertainty AS uncertainty, " WORD( \
           "r.baseline_target",                                                                  \
           "baseline_target") "r.propensity AS propensity, " WORD("r.weights", "weights_id")
-#define ATTEMPT_WORDS                                                                 \
-  WORD("a.target", "target")                                                          \
-  WORD("a.provider", "provider") WORD("a.model", "model") WORD("a.price", "price_id") \
-      WORD("a.mode", "mode") WORD("a.ended_by", "ended_by")                           \
-          WORD("a.outcome", "outcome") "a.status AS status, " WORD(                   \
-              "a.error",                                                              \
-              "error_code") "nullif(a.ttft_ms, -1) AS ttft_ms, a.upstream_id AS upstream_id, "
+#define ATTEMPT_WORDS                                                                          \
+  WORD("a.target", "target")                                                                   \
+  WORD("a.provider", "provider")                                                               \
+  WORD("a.model", "model") WORD("a.price", "price_id") WORD("a.mode", "mode")                  \
+      WORD("a.ended_by", "ended_by") WORD("a.outcome", "outcome") "a.status AS status, " WORD( \
+          "a.error",                                                                           \
+          "error_code") "nullif(a.ttft_ms, -1) AS ttft_ms, a.upstream_id AS upstream_id, "
 
 constexpr const char* view_attempts =
     "CREATE VIEW v1_attempts AS SELECT a.id AS ledger_row, "
@@ -154,7 +162,7 @@ void back_up(const Database& database, const std::string& path, std::int64_t ver
 const MigrationSteps& migration_steps() {
   static const std::string first =
       std::string(version_1) + view_attempts + ";" + view_requests + ";";
-  static const MigrationSteps steps = {first.c_str()};
+  static const MigrationSteps steps = {first.c_str(), version_2};
   return steps;
 }
 

@@ -1,5 +1,6 @@
 // Where tests/local_engine/fetch_conformance puts outside data: vocabularies with expected tokens,
-// chat templates, and a small real model. Tests that need it say so and pass where it is missing.
+// chat templates, and a small real model. Tests that need it say so and pass where it is missing,
+// unless JEVONS_CONFORMANCE_REQUIRED is set (the step `weights` of tests/run sets it).
 #pragma once
 
 #include <doctest/doctest.h>
@@ -21,6 +22,7 @@ inline std::filesystem::path conformance_folder() {
 // False, with a message, where the path is not there.
 inline bool have_conformance(const std::filesystem::path& path) {
   if (std::filesystem::exists(path)) return true;
+  if (std::getenv("JEVONS_CONFORMANCE_REQUIRED") != nullptr) FAIL(path.string() << " is missing");
   MESSAGE("skipped: " << path.string() << " is missing; run tests/local_engine/fetch_conformance");
   return false;
 }

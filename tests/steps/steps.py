@@ -91,7 +91,10 @@ def run_unit(result, programs, env=None, filters=None, what=""):
             count_doctest(result, f"{what}{program.name}", status, output)
 
 
-SANITIZER = {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+# The step `weights` runs these tests on a real model; here they would take many minutes.
+NO_WEIGHTS = {"JEVONS_CONFORMANCE": str(ROOT / "build" / "none")}
+SANITIZER = {**NO_WEIGHTS,
+             "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
              "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
              "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
 
@@ -111,7 +114,7 @@ def asan(result, _full):
 
 
 def clang(result, _full):
-    run_unit(result, build("clang", *UNIT_TESTS), what="clang ")
+    run_unit(result, build("clang", *UNIT_TESTS), NO_WEIGHTS, what="clang ")
 
 
 def tsan(result, _full):
@@ -143,9 +146,25 @@ def node_packages():
         must("npm", "ci", "--prefix", folder, "--no-audit", "--no-fund", "--loglevel=error")
 
 
+def conformance():
+    """Real weights, vocabularies and templates in build/conformance, downloaded once."""
+    folder = ROOT / "build" / "conformance"
+    if not (folder / "complete").exists():
+        say("downloading real weights, vocabularies and templates into build/conformance")
+        must("tests/local_engine/fetch_conformance", env={"JEVONS_CONFORMANCE": str(folder)})
+    return folder
+
+
+def weights(result, _full):
+    """The engine's tests with outside data: none may be skipped for want of it."""
+    environment = {"JEVONS_CONFORMANCE": str(conformance()), "JEVONS_CONFORMANCE_REQUIRED": "1"}
+    run_unit(result, build("release", "local_engine_test"), environment, what="weights ")
+
+
 def e2e(result, _full):
     python = virtual_environment()
     node_packages()
+    conformance()
     build("release", "jevons", "scripted_upstream")
     report = ROOT / "build" / "e2e.xml"
     status, output = call(python, "-m", "pytest", "-c", "tests/e2e/pytest.ini", "tests/e2e",
@@ -204,6 +223,7 @@ STEPS = {
     "tidy": (tidy, "habits of the code, and the self-test of that check"),
     "schemas": (schemas, "JSON Schemas, and the shipped YAML against them"),
     "rules": (rules, "Prometheus rules and their unit tests"),
+    "weights": (weights, "the engine on a real model, 14 vocabularies and 60 templates (release)"),
     "e2e": (e2e, "end to end on the release build: both SDKs, money, faults, framing"),
     "asan": (asan, "all unit tests under AddressSanitizer and UBSan (g++)"),
     "clang": (clang, "all unit tests with the second compiler"),

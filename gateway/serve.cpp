@@ -23,6 +23,7 @@
 #include "gateway/services.h"
 #include "providers/http_upstream.h"
 #include "providers/local_upstream.h"
+#include "router/decision.h"
 
 namespace jevons {
 namespace {

@@ -12,6 +12,7 @@ static_assert(std::endian::native == std::endian::little, "weight files are litt
 
 constexpr std::string_view magic = "JEVONSW\n";
 constexpr std::size_t words_max = 40'000;
+constexpr float number_max = 1e6f;
 
 std::uint64_t hash_of(std::string_view bytes) {
   std::uint64_t hash = 14695981039346656037u;
@@ -48,6 +49,15 @@ bool all_finite(const BrainWeights& w) {
   };
   return finite(w.mean) && finite(w.scale) && std::isfinite(w.ease_mean) &&
          std::all_of(w.maps.begin(), w.maps.end(), finite);
+}
+
+// Sums of products of such numbers stay finite.
+bool all_small(const BrainWeights& w) {
+  const auto small = [](const auto& values) {
+    return std::all_of(values.begin(), values.end(),
+                       [](float x) { return std::abs(x) <= number_max; });
+  };
+  return small(w.mean) && small(w.scale) && std::all_of(w.maps.begin(), w.maps.end(), small);
 }
 
 std::string payload_of(const BrainWeights& w) {
@@ -111,6 +121,7 @@ Result<Brain> Brain::load(std::string_view bytes) {
   BrainWeights weights;
   if (!read_payload(payload, weights)) return bad("the content has another size than it says");
   if (!all_finite(weights)) return bad("a number is not finite");
+  if (!all_small(weights)) return bad("a number is beyond 1,000,000");
   weights.words.index();
   return Brain(std::move(weights), id_of(hash));
 }

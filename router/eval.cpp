@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "router/calibration.h"
+#include "router/estimate.h"
 #include "router/judge.h"
 #include "router/reword.h"
 
@@ -14,6 +15,8 @@ namespace {
 constexpr std::size_t platt_outcomes = 200;
 constexpr std::size_t flip_rows_max = 1'000;
 constexpr int resamples = 200;
+// Nothing is known of the two models but their order.
+constexpr double ability_of_weak = 0.6, ability_of_strong = 0.85;
 
 std::uint64_t mixed(std::uint64_t x) {
   x += 0x9E3779B97F4A7C15u;
@@ -25,7 +28,8 @@ std::uint64_t mixed(std::uint64_t x) {
 struct Scored {
   const TrainRow* row = nullptr;
   double weak = 0, strong = 0;
-  double gain = 0, ease = 0.5;
+  ServedChance chance;
+  double gain = 0;
 };
 
 struct Curve {
@@ -80,7 +84,7 @@ double error_after_platt(const std::vector<Scored>& rows, bool strong) {
   const std::size_t learned = std::min(platt_outcomes, rows.size() / 2);
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Scored& row = rows[order[i]];
-    const double p = row.ease + (strong ? row.gain : -row.gain) / 2;
+    const double p = strong ? row.chance.strong : row.chance.weak;
     (i < learned ? first : rest).push_back({.p = p, .outcome = strong ? row.strong : row.weak});
   }
   const Platt platt = fit_platt(first);
@@ -96,8 +100,9 @@ double flip_rate(const Brain* brain, const std::vector<Scored>& rows) {
     for (std::size_t how = 0; how < rewording_count; ++how) {
       const std::string text =
           reword(rows[i].row->prompt, static_cast<Rewording>(how), i * 977 + how);
-      const double gain =
-          gain_of(brain, features_of_prompt(text, rows[i].row->tools, rows[i].row->schema_bytes));
+      const double gain = served_chance(brain, features_of_prompt(text, rows[i].row->tools,
+                                                                  rows[i].row->schema_bytes))
+                              .gain();
       flips += (gain > middle) != (rows[i].gain > middle) ? 1 : 0;
       tries += 1;
     }
@@ -107,11 +112,14 @@ double flip_rate(const Brain* brain, const std::vector<Scored>& rows) {
 
 }  // namespace
 
-double gain_of(const Brain* brain, const Features& features) {
-  const Judgement judgement = judge(features, brain);
-  if (judgement.from_brain) return judgement.gain;
-  const double slope = 4 * (0.5 - judgement.difficulty);
-  return sigmoid_of(logit_of(0.85) + slope) - sigmoid_of(logit_of(0.6) + slope);
+ServedChance served_chance(const Brain* brain, const Features& features) {
+  Classification classification;
+  classification.task = task_of_text(features);
+  classification.difficulty = judge(features, classification.task, brain).difficulty;
+  Target weak, strong;
+  weak.ability = {{"overall", ability_of_weak}};
+  strong.ability = {{"overall", ability_of_strong}};
+  return {.weak = p_ok_of(weak, classification), .strong = p_ok_of(strong, classification)};
 }
 
 EvalReport evaluate(const Brain* brain, const std::vector<TrainRow>& rows, const std::string& weak,
@@ -122,8 +130,8 @@ EvalReport evaluate(const Brain* brain, const std::vector<TrainRow>& rows, const
     if (w == row.scores.end() || s == row.scores.end()) continue;
     const Features features = features_of_prompt(row.prompt, row.tools, row.schema_bytes);
     Scored one{.row = &row, .weak = w->second, .strong = s->second};
-    one.gain = gain_of(brain, features);
-    one.ease = brain != nullptr ? brain->ask(features).ease : 1 - judge(features, brain).difficulty;
+    one.chance = served_chance(brain, features);
+    one.gain = one.chance.gain();
     scored.push_back(one);
   }
   EvalReport report{.n = scored.size()};

@@ -25,8 +25,12 @@ struct EvalReport {
 EvalReport evaluate(const Brain* brain, const std::vector<TrainRow>& rows, const std::string& weak,
                     const std::string& strong);
 
-// The gain by which prompts are ranked: P(ok, strong) - P(ok, weak); the static rule's without a
-// brain.
-double gain_of(const Brain* brain, const Features& features);
+// P(ok) of a weak and a strong target of typical abilities, by the path that `decide` serves; the
+// difference ranks prompts.
+struct ServedChance {
+  double weak = 0.5, strong = 0.5;
+  double gain() const { return strong - weak; }
+};
+ServedChance served_chance(const Brain* brain, const Features& features);
 
 }  // namespace jevons

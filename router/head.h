@@ -41,7 +41,7 @@ struct HeadSample {
 };
 
 // Most probable weights under a prior that ten outcomes of one kind begin to move and that lets
-// trunk weights grow with some hundreds: logistic regression by Newton's method, begun at `start`.
+// trunk weights grow with some hundreds: logistic regression, begun at `start`.
 // The same samples give the same head.
 Head fit_head(const std::vector<HeadSample>& samples, const Head& start = {});
 

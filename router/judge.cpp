@@ -119,11 +119,15 @@ constexpr double seen_enough = 0.3;
 // weights explain part of what makes a prompt hard, never all.
 constexpr double uncertainty_of_weights = 0.25;
 
-// The gain of a strong model as a difficulty: nothing to gain is easy, 0.4 is as hard as it gets.
-double difficulty_of_gain(double gain) { return 0.15 + 0.7 * ramp(gain, 0.0, 0.4); }
-
-double difficulty_of_ease(double ease, double ease_mean) {
-  return 0.5 - (logit_of(ease) - logit_of(ease_mean)) / 4;
+// What speaks for a difficult prompt, each in standard deviations of the training prompts: the gain
+// of a strong model, how rarely models succeed, and plain length. Length alone ranks unknown work
+// better than either head (tests/bench/RESULTS.md); together they do best.
+double learned_difficulty(const BrainAnswer& answer, std::int64_t words) {
+  const double length = (std::log2(1.0 + static_cast<double>(words)) / 10 - 0.52) / 0.14;
+  const double gain = (answer.gain - 0.17) / 0.13;
+  const double rarity = (0.41 - logit_of(answer.ease)) / 1.05;
+  // Above 0.77 a strong model's lead shrinks again: such difficulties are left to explicit signs.
+  return std::clamp(0.48 + 0.09 * (length + gain + rarity), 0.05, 0.77);
 }
 
 }  // namespace
@@ -170,12 +174,10 @@ Judgement judge(const Features& features, Task task, const Brain* brain) {
   // Trust grows with the share of known words and with their number: three words are no evidence.
   const double trust =
       ramp(answer.seen, seen_enough, 0.9) * ramp(static_cast<double>(text.words), 2, 20);
-  const double learned = (difficulty_of_ease(answer.ease, double(brain->weights().ease_mean)) +
-                          difficulty_of_gain(answer.gain)) /
-                         2;
-  const double weight = (1 - uncertainty_of_weights) * trust * 0.7;
-  judgement.difficulty = std::clamp(
-      judgement.difficulty * (1 - weight) + std::clamp(learned, 0.0, 1.0) * weight, 0.0, 1.0);
+  const double learned = learned_difficulty(answer, text.words);
+  const double weight = (1 - uncertainty_of_weights) * trust;
+  judgement.difficulty =
+      std::clamp(judgement.difficulty * (1 - weight) + learned * weight, 0.0, 1.0);
   judgement.uncertainty *= 1 - (1 - uncertainty_of_weights) * trust;
   return judgement;
 }

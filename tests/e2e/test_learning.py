@@ -1,0 +1,100 @@
+"""Outcomes teach the router while it serves: over real HTTP, kept over a restart, per key."""
+
+import json
+import signal
+import time
+
+from support import processes
+
+PROMPT = "Explain in two sentences why the sky over a desert looks so blue at noon."
+TARGET = "local-moe"
+
+
+def p_ok(stack, key=None):
+    headers = {"authorization": f"Bearer {key}"} if key else None
+    status, _, answer = stack.post(
+        {"model": "auto", "messages": [{"role": "user", "content": PROMPT}]}, "/v1/route",
+        headers=headers)
+    assert status == 200, answer
+    return next(c["p_ok"] for c in answer["candidates"] if c["target"] == TARGET), answer["target"]
+
+
+def report(stack, count, score, key=None, start=0):
+    """`count` answers of the local target, each with feedback."""
+    headers = {"authorization": f"Bearer {key}"} if key else None
+    for i in range(count):
+        status, fields, answer = stack.chat(f"{PROMPT} ({start + i})", model=TARGET,
+                                            headers=headers)
+        assert status == 200, answer
+        status, _, answer = stack.post(
+            {"request_id": fields["x-request-id"], "score": score, "source": "test"},
+            "/v1/feedback", headers=headers)
+        assert status == 200, answer
+
+
+def wait_until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert condition()
+
+
+def test_bad_outcomes_move_the_choice_and_a_restart_keeps_it(stack):
+    stack.start(script={"defaults": {"tokens": 5, "chunk_ms": 0}})
+    before, target = p_ok(stack)
+    assert target == TARGET
+    report(stack, 120, 0.0)
+    wait_until(lambda: p_ok(stack)[0] < before - 0.3)
+    learnt, target = p_ok(stack)
+    assert target != TARGET, "a target that keeps failing is no longer the choice"
+    assert stack.gateway.stop(signal.SIGTERM) == 0
+    stack.start()
+    assert abs(p_ok(stack)[0] - learnt) < 0.02
+    stack.gateway.stop(signal.SIGKILL)
+    stack.start()
+    assert abs(p_ok(stack)[0] - learnt) < 0.02
+
+
+def test_a_hostile_key_bends_only_its_own_routing(stack):
+    stack.start(script={"defaults": {"tokens": 5, "chunk_ms": 0}})
+    assert stack.gateway.stop() == 0
+    hostile = stack.create_key("hostile")
+    stack.start()
+    before, target = p_ok(stack)
+    report(stack, 120, 0.0, hostile)
+    wait_until(lambda: p_ok(stack, hostile)[0] < before - 0.3)
+    after, same = p_ok(stack)
+    assert abs(after - before) < 0.05 and same == target
+
+
+def test_another_keys_request_cannot_be_reported_on(stack):
+    stack.start()
+    assert stack.gateway.stop() == 0
+    other = stack.create_key("other")
+    stack.start()
+    _, fields, _ = stack.chat(PROMPT)
+    status, _, answer = stack.post(
+        {"request_id": fields["x-request-id"], "score": 0, "source": "test"}, "/v1/feedback",
+        headers={"authorization": f"Bearer {other}"})
+    assert status == 404 and answer["error"]["code"] == "not_found"
+
+
+def test_router_commands(stack, tmp_path):
+    stack.configure(with_key=False)
+    rows = tmp_path / "toy.jsonl"
+    with rows.open("w") as file:
+        for i in range(60):
+            hard = i % 3 == 0
+            text = ("Prove the lemma about the integral of the function number " if hard else
+                    "Hello, please write a friendly poem about the river and the number ")
+            file.write(json.dumps({"prompt": f"{text}{i}", "split": "train",
+                                   "scores": {"weak": 0 if hard else 1, "strong": 1}}) + "\n")
+    done = processes.cli(stack.config, "router", "train", str(rows), "--out",
+                         str(tmp_path / "w.bin"), "--json", env=stack.env())
+    assert json.loads(done.stdout)["rows"] == 60
+    done = processes.cli(stack.config, "router", "eval", str(rows), "--weak", "weak", "--strong",
+                         "strong", "--weights", str(tmp_path / "w.bin"), "--json", env=stack.env())
+    report_ = json.loads(done.stdout)
+    assert set(report_) == {"n", "gap", "apgr", "apgr_low", "apgr_high", "cpt50", "cpt80",
+                            "decide_us_p50", "decide_us_p99", "ece", "flip_rate"}
+    assert report_["n"] == 60 and report_["apgr"] > 0.6

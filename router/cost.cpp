@@ -129,14 +129,30 @@ Factor factor_of(const Price& price, const PriceQuery& query) {
   return factor;
 }
 
+struct Division {
+  int128 quotient, remainder;
+};
+
+// Of a number that is not negative; most amounts fit 64 bits, where it is several times quicker.
+Division divided(int128 a, int128 b) {
+  if (a <= INT64_MAX && b <= INT64_MAX) {
+    const auto x = static_cast<std::int64_t>(a), y = static_cast<std::int64_t>(b);
+    return {x / y, x % y};
+  }
+  const int128 quotient = a / b;
+  return {quotient, a - quotient * b};
+}
+
 enum class Rounding { up, nearest };
 
 std::optional<Nanodollars> scaled(const CheckedSum& sum, const Factor& factor, Rounding rounding) {
   int128 product = 0;
   if (sum.overflow || !factor.valid) return std::nullopt;
   if (__builtin_mul_overflow(sum.value, factor.numerator, &product)) return std::nullopt;
-  const int128 remainder = product % factor.denominator;
-  int128 quotient = product / factor.denominator;
+  if (product == 0) return Nanodollars{};
+  const Division division = divided(product, factor.denominator);
+  int128 quotient = division.quotient;
+  const int128 remainder = division.remainder;
   const bool up =
       rounding == Rounding::up ? remainder != 0 : remainder >= factor.denominator - remainder;
   if (up) ++quotient;

@@ -206,6 +206,19 @@ std::optional<Rates> effective_rates(const Price& price, const PriceQuery& query
   return rates;
 }
 
+namespace {
+
+CheckedSum total_of(const Sums& sums) {
+  CheckedSum all;
+  for (const CheckedSum* part : {&sums.input, &sums.cache_read, &sums.cache_write, &sums.output,
+                                 &sums.reasoning, &sums.call}) {
+    all.add(*part);
+  }
+  return all;
+}
+
+}  // namespace
+
 std::optional<CostBreakdown> cost_of(const Price& price, const PriceQuery& query,
                                      const Usage& usage, std::int64_t engine_milliseconds) {
   const auto rates = effective_rates(price, query);
@@ -213,12 +226,7 @@ std::optional<CostBreakdown> cost_of(const Price& price, const PriceQuery& query
   const auto sums = sums_of(*rates, usage, engine_milliseconds);
   if (!sums) return std::nullopt;
   const Factor factor = factor_of(price, query);
-  CheckedSum all;
-  for (const CheckedSum* part : {&sums->input, &sums->cache_read, &sums->cache_write, &sums->output,
-                                 &sums->reasoning, &sums->call}) {
-    all.add(*part);
-  }
-  const auto total = scaled(all, factor, Rounding::up);
+  const auto total = scaled(total_of(*sums), factor, Rounding::up);
   if (!total) return std::nullopt;
   // No part exceeds the total, so none of these can be empty.
   const auto part = [&factor](const CheckedSum& sum) {
@@ -231,6 +239,13 @@ std::optional<CostBreakdown> cost_of(const Price& price, const PriceQuery& query
                        .output = part(sums->output),
                        .reasoning = part(sums->reasoning),
                        .call = part(sums->call)};
+}
+
+std::optional<Nanodollars> total_cost(const Price& price, const Rates& rates,
+                                      const PriceQuery& query, const Usage& usage) {
+  const auto sums = sums_of(rates, usage, 0);
+  if (!sums) return std::nullopt;
+  return scaled(total_of(*sums), factor_of(price, query), Rounding::up);
 }
 
 Nanodollars local_cost(Nanodollars per_hour, std::int64_t engine_microseconds) {

@@ -65,10 +65,11 @@ class WordMean {
     if (rank > rank_of_rare_words) ++rare_;
     const auto weight = static_cast<float>(std::max(0.001, 1.0 - 1.0 / (1.0 + rank / 150.0)));
     weight_ += weight;
-    const std::int8_t* vector =
+    const std::int8_t* __restrict vector =
         table_.vectors.data() + static_cast<std::size_t>(position) * word_dimensions;
+    float* __restrict sum = sum_.data();
     for (std::size_t i = 0; i < word_dimensions; ++i) {
-      sum_[i] += weight * static_cast<float>(vector[i]);
+      sum[i] += weight * static_cast<float>(vector[i]);
     }
   }
 

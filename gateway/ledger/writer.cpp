@@ -136,7 +136,7 @@ bool LedgerWriter::take_group() {
     waited_for_ = 0;
   }
   while (!queue_.empty() && group_.size() < group_max) {
-    waited_for_ -= queue_.front().done ? 1 : 0;
+    if (queue_.front().done) --waited_for_;
     group_.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
@@ -321,7 +321,7 @@ void LedgerWriter::watch() {
       std::deque<LedgerJob> still;
       for (LedgerJob& job : queue_) {
         if (is_late(job)) {
-          waited_for_ -= job.done ? 1 : 0;
+          if (job.done) --waited_for_;
           late.push_back(std::move(job.done));
         } else {
           still.push_back(std::move(job));

@@ -2,8 +2,10 @@
 
 #include <openssl/rand.h>
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
+#include <utility>
 
 namespace jevons {
 namespace {
@@ -12,6 +14,25 @@ template <class Unit, class TimeClock>
 std::int64_t since_epoch() {
   return std::chrono::duration_cast<Unit>(TimeClock::now().time_since_epoch()).count();
 }
+
+// OpenSSL's generator costs microseconds a call, so it fills a pool at a time.
+class RandomPool {
+ public:
+  std::uint64_t take() {
+    if (next_ == values_.size()) refill();
+    return std::exchange(values_[next_++], 0);  // a secret is kept nowhere twice
+  }
+
+ private:
+  void refill() {
+    auto* const bytes = reinterpret_cast<unsigned char*>(values_.data());
+    // Keys are made of this: without randomness there is nothing safe to go on with.
+    if (RAND_bytes(bytes, sizeof values_) != 1) std::abort();
+    next_ = 0;
+  }
+  std::array<std::uint64_t, 64> values_{};
+  std::size_t next_ = values_.size();
+};
 
 class SystemClock final : public Clock {
  public:
@@ -25,10 +46,8 @@ class SystemClock final : public Clock {
     return since_epoch<std::chrono::microseconds, std::chrono::steady_clock>();
   }
   std::uint64_t random() override {
-    std::uint64_t value = 0;
-    // Keys are made of this: without randomness there is nothing safe to go on with.
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value) != 1) std::abort();
-    return value;
+    thread_local RandomPool pool;
+    return pool.take();
   }
 };
 

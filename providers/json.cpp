@@ -68,8 +68,10 @@ std::size_t JsonView::size() const {
 
 JsonView JsonView::operator[](std::string_view key) const {
   if (!is_object()) return {};
-  for (auto member = begin(); member != end(); ++member) {
-    if (member.key() == key) return *member;
+  const JsonDocument::Node* const nodes = document_->nodes_.data();
+  const std::uint32_t end = nodes[node_].next;
+  for (std::uint32_t at = node_ + 1; at != end; at = nodes[at + 1].next) {
+    if (std::string_view(nodes[at].text, nodes[at].length) == key) return {document_, at + 1};
   }
   return {};
 }

@@ -106,7 +106,7 @@ class JsonDocument {
     std::uint32_t kind : 4 = 0;
   };
   std::vector<Node> nodes_;  // in document order; an object's members are key, value, key, value
-  std::string arena_;        // reserved to the size of the text, so it never moves
+  std::string arena_;        // the text, its strings decoded in place; never moves after the copy
 };
 
 // Appends JSON to a string; commas and colons come by themselves. Strings must be UTF-8.

@@ -32,9 +32,16 @@ inline constexpr std::size_t brain_outputs = 2;
 struct WordTable {
   std::vector<std::uint32_t> hashes;  // by falling frequency; the position is the rank
   std::vector<std::int8_t> vectors;   // word_dimensions each, 127 = 1.0
-  std::vector<std::uint16_t> slots;   // open addressing over hashes; 0 free, else position + 1
 
-  void index();  // fills slots; at most 40,000 words
+  // What index() derives.
+  struct Rank {
+    float log2 = 0;           // of 1 + position
+    std::int16_t weight = 0;  // of the word in a mean, 512 = 1: frequent words say little
+  };
+  std::vector<Rank> ranks;
+  std::vector<std::uint16_t> slots;  // open addressing over hashes; 0 free, else position + 1
+
+  void index();  // at most 40,000 words
   // Position of the word with this hash, or -1.
   int find(std::uint32_t hash) const;
 };

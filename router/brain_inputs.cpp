@@ -8,7 +8,8 @@ namespace jevons {
 namespace {
 
 constexpr std::size_t sample_bytes = 2'048;  // of head and of tail
-constexpr double rank_of_rare_words = 3'000;
+constexpr int rank_of_rare_words = 3'000;
+constexpr double weight_unit = 512;
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -34,8 +35,10 @@ class WordMean {
     extra[1] = static_cast<float>(log_ranks_ / known / 14.0);
     extra[2] = static_cast<float>(static_cast<double>(rare_) / known);
     extra[3] = static_cast<float>(static_cast<double>(words_ - known_) / words);
-    const float scale = weight_ > 0 ? 1.0f / (127.0f * weight_) : 0.0f;
-    for (std::size_t i = 0; i < word_dimensions; ++i) inputs[dense_inputs + i] = sum_[i] * scale;
+    const float scale = weight_ > 0 ? 1.0f / (127.0f * static_cast<float>(weight_)) : 0.0f;
+    for (std::size_t i = 0; i < word_dimensions; ++i) {
+      inputs[dense_inputs + i] = static_cast<float>(sum_[i]) * scale;
+    }
   }
 
  private:
@@ -60,23 +63,22 @@ class WordMean {
     const int position = table_.find(hash);
     if (position < 0) return;
     ++known_;
-    const auto rank = static_cast<double>(position);
-    log_ranks_ += std::log2(1.0 + rank);
-    if (rank > rank_of_rare_words) ++rare_;
-    const auto weight = static_cast<float>(std::max(0.001, 1.0 - 1.0 / (1.0 + rank / 150.0)));
-    weight_ += weight;
-    const std::int8_t* vector =
+    if (position > rank_of_rare_words) ++rare_;
+    const WordTable::Rank& rank = table_.ranks[static_cast<std::size_t>(position)];
+    log_ranks_ += static_cast<double>(rank.log2);
+    weight_ += rank.weight;
+    const std::int16_t weight = rank.weight;
+    const std::int8_t* __restrict vector =
         table_.vectors.data() + static_cast<std::size_t>(position) * word_dimensions;
-    for (std::size_t i = 0; i < word_dimensions; ++i) {
-      sum_[i] += weight * static_cast<float>(vector[i]);
-    }
+    std::int32_t* __restrict sum = sum_.data();
+    for (std::size_t i = 0; i < word_dimensions; ++i) sum[i] += weight * vector[i];
   }
 
   const WordTable& table_;
   std::int64_t words_ = 0, known_ = 0, rare_ = 0;
   double log_ranks_ = 0;
-  float weight_ = 0;
-  std::array<float, word_dimensions> sum_{};
+  std::int64_t weight_ = 0;
+  std::array<std::int32_t, word_dimensions> sum_{};  // 10,000 words of full weight and length fit
 };
 
 void write_counts(const Features& features, BrainInputs& inputs) {
@@ -118,6 +120,13 @@ void write_counts(const Features& features, BrainInputs& inputs) {
 
 void WordTable::index() {
   constexpr std::size_t slots_count = 1u << 16;
+  ranks.resize(hashes.size());
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    const auto rank = static_cast<double>(i);
+    const double weight = 1.0 - 1.0 / (1.0 + rank / 150.0);
+    ranks[i] = {.log2 = static_cast<float>(std::log2(1.0 + rank)),
+                .weight = static_cast<std::int16_t>(std::max(1.0, weight * weight_unit))};
+  }
   slots.assign(slots_count, 0);
   for (std::size_t i = 0; i < hashes.size() && i < 40'000; ++i) {
     std::size_t at = hashes[i] % slots_count;
@@ -128,7 +137,8 @@ void WordTable::index() {
 
 int WordTable::find(std::uint32_t hash) const {
   if (slots.empty()) return -1;
-  for (std::size_t at = hash % slots.size(); slots[at] != 0; at = (at + 1) % slots.size()) {
+  const std::size_t mask = slots.size() - 1;  // their number is a power of two
+  for (std::size_t at = hash & mask; slots[at] != 0; at = (at + 1) & mask) {
     if (hashes[slots[at] - 1u] == hash) return slots[at] - 1;
   }
   return -1;

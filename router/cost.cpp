@@ -129,14 +129,30 @@ Factor factor_of(const Price& price, const PriceQuery& query) {
   return factor;
 }
 
+struct Division {
+  int128 quotient, remainder;
+};
+
+// Of a number that is not negative; most amounts fit 64 bits, where it is several times quicker.
+Division divided(int128 a, int128 b) {
+  if (a <= INT64_MAX && b <= INT64_MAX) {
+    const auto x = static_cast<std::int64_t>(a), y = static_cast<std::int64_t>(b);
+    return {x / y, x % y};
+  }
+  const int128 quotient = a / b;
+  return {quotient, a - quotient * b};
+}
+
 enum class Rounding { up, nearest };
 
 std::optional<Nanodollars> scaled(const CheckedSum& sum, const Factor& factor, Rounding rounding) {
   int128 product = 0;
   if (sum.overflow || !factor.valid) return std::nullopt;
   if (__builtin_mul_overflow(sum.value, factor.numerator, &product)) return std::nullopt;
-  const int128 remainder = product % factor.denominator;
-  int128 quotient = product / factor.denominator;
+  if (product == 0) return Nanodollars{};
+  const Division division = divided(product, factor.denominator);
+  int128 quotient = division.quotient;
+  const int128 remainder = division.remainder;
   const bool up =
       rounding == Rounding::up ? remainder != 0 : remainder >= factor.denominator - remainder;
   if (up) ++quotient;
@@ -190,6 +206,19 @@ std::optional<Rates> effective_rates(const Price& price, const PriceQuery& query
   return rates;
 }
 
+namespace {
+
+CheckedSum total_of(const Sums& sums) {
+  CheckedSum all;
+  for (const CheckedSum* part : {&sums.input, &sums.cache_read, &sums.cache_write, &sums.output,
+                                 &sums.reasoning, &sums.call}) {
+    all.add(*part);
+  }
+  return all;
+}
+
+}  // namespace
+
 std::optional<CostBreakdown> cost_of(const Price& price, const PriceQuery& query,
                                      const Usage& usage, std::int64_t engine_milliseconds) {
   const auto rates = effective_rates(price, query);
@@ -197,12 +226,7 @@ std::optional<CostBreakdown> cost_of(const Price& price, const PriceQuery& query
   const auto sums = sums_of(*rates, usage, engine_milliseconds);
   if (!sums) return std::nullopt;
   const Factor factor = factor_of(price, query);
-  CheckedSum all;
-  for (const CheckedSum* part : {&sums->input, &sums->cache_read, &sums->cache_write, &sums->output,
-                                 &sums->reasoning, &sums->call}) {
-    all.add(*part);
-  }
-  const auto total = scaled(all, factor, Rounding::up);
+  const auto total = scaled(total_of(*sums), factor, Rounding::up);
   if (!total) return std::nullopt;
   // No part exceeds the total, so none of these can be empty.
   const auto part = [&factor](const CheckedSum& sum) {
@@ -215,6 +239,13 @@ std::optional<CostBreakdown> cost_of(const Price& price, const PriceQuery& query
                        .output = part(sums->output),
                        .reasoning = part(sums->reasoning),
                        .call = part(sums->call)};
+}
+
+std::optional<Nanodollars> total_cost(const Price& price, const Rates& rates,
+                                      const PriceQuery& query, const Usage& usage) {
+  const auto sums = sums_of(rates, usage, 0);
+  if (!sums) return std::nullopt;
+  return scaled(total_of(*sums), factor_of(price, query), Rounding::up);
 }
 
 Nanodollars local_cost(Nanodollars per_hour, std::int64_t engine_microseconds) {

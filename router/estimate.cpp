@@ -140,12 +140,10 @@ std::optional<Nanodollars> expected_cost(const DecideInput& input, const Target&
   const Price* price = price_at(input.catalog, target.price_id, input.snapshot.now_unix_s);
   if (price == nullptr) return std::nullopt;
   const Usage usage = expected_usage(input.request, input.classification, target, cached_tokens);
-  const auto cost = cost_of(*price,
-                            price_query(target, price_mode(input.request),
-                                        input.snapshot.now_unix_s, usage.prompt_tokens()),
-                            usage);
-  if (!cost) return std::nullopt;
-  return cost->total;
+  const PriceQuery query = price_query(target, price_mode(input.request),
+                                       input.snapshot.now_unix_s, usage.prompt_tokens());
+  const auto rates = effective_rates(*price, query);
+  return rates ? total_cost(*price, *rates, query, usage) : std::nullopt;
 }
 
 }  // namespace jevons

@@ -136,9 +136,9 @@ std::optional<Nanodollars> reservation_of(const Catalog& catalog, const Target& 
       const PriceQuery query = price_query(target, mode, unix_s, input);
       const auto rates = effective_rates(*price, query);
       if (!rates) return std::nullopt;
-      const auto cost = cost_of(*price, query, dearest_usage(*rates, bound));
+      const auto cost = total_cost(*price, *rates, query, dearest_usage(*rates, bound));
       if (!cost) return std::nullopt;
-      if (!most || cost->total > *most) most = cost->total;
+      if (!most || *cost > *most) most = cost;
     }
   }
   return most;

@@ -149,6 +149,10 @@ struct CostBreakdown {  // picodollars before rounding, by metric component
 // query or a sum leaves int64.
 std::optional<CostBreakdown> cost_of(const Price& price, const PriceQuery& query,
                                      const Usage& usage, std::int64_t engine_milliseconds = 0);
+// The same total without its parts and without engine time, from the query's effective rates: what
+// a decision weighs and a budget holds, many times a request.
+std::optional<Nanodollars> total_cost(const Price& price, const Rates& rates,
+                                      const PriceQuery& query, const Usage& usage);
 
 // Local target: cost per hour times engine time, rounded up.
 Nanodollars local_cost(Nanodollars per_hour, std::int64_t engine_microseconds);

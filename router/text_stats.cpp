@@ -34,12 +34,16 @@ constexpr std::array<Byte, 256> byte_classes = [] {
 
 Byte class_of(char c) { return byte_classes[static_cast<unsigned char>(c)]; }
 
+// Words are looked up in so many bytes at the begin and at the end of each text.
+constexpr std::size_t cue_bytes = 8'192;
+
 // Tokens of a run, as byte-pair vocabularies of 100,000 and more entries cut it on average.
+constexpr std::array<double, 15> tokens_of_letters = {0,    1,    1,    1,    1,   1.12, 1.12, 1.12,
+                                                      1.45, 1.45, 1.45, 1.9,  1.9, 1.9,  1.9};
 constexpr double tokens_of_word(std::int64_t letters) {
-  if (letters <= 4) return 1.0;
-  if (letters <= 7) return 1.12;
-  if (letters <= 10) return 1.45;
-  if (letters <= 14) return 1.9;
+  if (letters < static_cast<std::int64_t>(tokens_of_letters.size())) {
+    return tokens_of_letters[static_cast<std::size_t>(letters)];
+  }
   return static_cast<double>(letters) / 6.0;
 }
 constexpr double tokens_per_symbol = 0.9;
@@ -116,7 +120,7 @@ class Scanner {
       if (line_start_) check_option();
       switch (class_of(text_[at_])) {
         case Byte::letter:
-          word();
+          words();
           break;
         case Byte::digit:
           number();
@@ -158,6 +162,52 @@ class Scanner {
     }
   }
 
+  // Whether the word at this byte is looked up: what a long text asks for stands at its begin or
+  // its end, and what it is about says little more after so many words.
+  bool learns(std::size_t from) const {
+    return from < cue_bytes || text_.size() - from <= cue_bytes;
+  }
+
+  // Words of ASCII letters with one space between them: most of most texts, so in one tight loop.
+  // Stops at a byte that is neither, without having passed it.
+  void words() {
+    line_start_ = false;
+    const char* const begin = text_.data();
+    const char* const end = begin + text_.size();
+    const char* at = begin + at_;
+    for (;;) {
+      const char* const from = at;
+      std::int64_t uppercase = 0;
+      std::uint32_t hash = word_hash_seed;
+      const bool learning = learns(static_cast<std::size_t>(from - begin));
+      for (; at != end && class_of(*at) == Byte::letter; ++at) {
+        uppercase += (*at & 0x20) == 0 ? 1 : 0;
+        if (learning) hash = word_hash_step(hash, static_cast<unsigned char>(*at | 0x20));
+      }
+      if (at != end && (class_of(*at) == Byte::lead2 || class_of(*at) == Byte::lead3)) {
+        at_ = static_cast<std::size_t>(from - begin);
+        return word();
+      }
+      at_ = static_cast<std::size_t>(at - begin);
+      const auto letters = static_cast<std::int64_t>(at - from);
+      stats_.scripts[static_cast<std::size_t>(Script::latin)] += letters;
+      count_word(letters, letters, uppercase);
+      if (learning) learn(hash);
+      if (end - at < 2 || *at != ' ' || class_of(at[1]) != Byte::letter) return;
+      ++stats_.characters;
+      ++at;
+    }
+  }
+
+  void count_word(std::int64_t letters, std::int64_t ascii, std::int64_t uppercase) {
+    stats_.characters += letters;
+    stats_.uppercase += uppercase;
+    ++stats_.words;
+    stats_.word_letters += letters;
+    if (letters >= 9) ++stats_.long_words;
+    if (ascii > 0) stats_.tokens += tokens_of_word(ascii);
+  }
+
   // A run of letters of alphabets that put spaces between words; hashes it on the way.
   void word() {
     const std::size_t from = start_run();
@@ -187,12 +237,8 @@ class Scanner {
     }
     if (letters == 0) return single(from);
     stats_.scripts[static_cast<std::size_t>(Script::latin)] += ascii;
-    stats_.characters += letters;
-    stats_.uppercase += uppercase;
-    ++stats_.words;
-    stats_.word_letters += letters;
-    if (letters >= 9) ++stats_.long_words;
-    if (ascii > 0) stats_.tokens += tokens_of_word(ascii);
+    count_word(letters, ascii, uppercase);
+    if (!learns(from)) return;
     learn(hash);
     // Korean particles are glued to the word, so its first two syllables count as well.
     if (hangul > 2) learn(prefix_hash);

@@ -2,6 +2,7 @@
 // language for telling them apart. Data, not code: a word says something only beside the counts.
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <map>
 #include <vector>
 
@@ -105,6 +106,7 @@ constexpr Group groups[] = {
 };
 
 constexpr std::size_t slot_count = 4096;  // a power of two, several times the words
+constexpr std::size_t filter_bits = 1u << 16;
 
 struct Table {
   struct Slot {
@@ -112,6 +114,7 @@ struct Table {
     std::uint16_t first = 0, count = 0;  // count 0: free
   };
   std::array<Slot, slot_count> slots{};
+  std::bitset<filter_bits> filter;  // by the hash's upper half: most words stop here
   std::vector<WordCue> cues;
 
   Table();
@@ -140,6 +143,7 @@ Table::Table() {
     }
   }
   for (const auto& [hash, said] : by_hash) {
+    filter.set(hash >> 16);
     slots[slot_of(hash)] = {.hash = hash,
                             .first = static_cast<std::uint16_t>(cues.size()),
                             .count = static_cast<std::uint16_t>(said.size())};
@@ -151,6 +155,7 @@ Table::Table() {
 
 std::span<const WordCue> word_cues(std::uint32_t hash) {
   static const Table table;
+  if (!table.filter[hash >> 16]) return {};
   const Table::Slot& slot = table.slots[table.slot_of(hash)];
   return {table.cues.data() + slot.first, slot.count};
 }

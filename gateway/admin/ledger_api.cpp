@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "gateway/admin/decisions_report.h"
 #include "gateway/admin/spend_report.h"
 #include "gateway/keys.h"
 #include "gateway/time_zone.h"
@@ -178,6 +179,14 @@ LedgerAnswer spend(const LedgerApi& api, const LedgerCall& call) {
   const auto report = spend_report(api.ledger, asked, api.clock.unix_ns());
   if (!report) return refusal(report.error());
   return {.status = 200, .content_type = "application/json", .body = spend_json(*report)};
+}
+
+LedgerAnswer decisions(const LedgerApi& api, const LedgerCall& call) {
+  const auto query = decision_query(query_pairs(call.query));
+  if (!query) return refusal(query.error());
+  const auto page = api.ledger.decisions(*query);
+  if (!page) return refusal(page.error());
+  return {.status = 200, .content_type = "application/json", .body = decisions_json(*page)};
 }
 
 const char* state_of(const KeyRecord& key, std::int64_t now_s) {
@@ -413,6 +422,7 @@ std::string query_pair(std::string_view name, std::string_view value) {
 std::optional<LedgerAnswer> answer_ledger_call(const LedgerApi& api, const LedgerCall& call) {
   const bool get = call.method == "GET", post = call.method == "POST";
   if (get && call.path == "/admin/v1/spend") return spend(api, call);
+  if (get && call.path == "/admin/v1/decisions") return decisions(api, call);
   if (get && call.path == "/admin/v1/keys") return list_keys(api);
   if (post && call.path == "/admin/v1/keys") return create(api, call);
   if (post && call.path == "/admin/v1/keys/rotate") return rotate(api, call);

@@ -2,6 +2,7 @@
 // line speaks the same words: to a running gateway over HTTP, else to the file it opened itself, so
 // that both give the same answer.
 //   GET  /admin/v1/spend?by=..&by=..&since=..&until=..&tz=..
+//   GET  /admin/v1/decisions?from=..&until=..&after=..&limit=..   (unix nanoseconds)
 //   GET  /admin/v1/keys      POST /admin/v1/keys {"name",...}
 //   POST /admin/v1/keys/rotate {"name","overlap_s"}   POST /admin/v1/keys/revoke {"name"}
 //   GET  /admin/v1/audit?since=..

@@ -169,6 +169,10 @@ std::string notes_of(const SpendRow& total) {
 
 }  // namespace
 
+Result<std::int64_t> report_instant(std::string_view text, std::int64_t now_s) {
+  return instant_of(text, TimeZone(), now_s);
+}
+
 Result<SpendReport> spend_report(Ledger& ledger, const SpendWords& words,
                                  std::int64_t now_unix_ns) {
   SpendReport report;

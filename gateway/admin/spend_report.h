@@ -18,6 +18,10 @@ struct SpendWords {
   std::string tz;               // empty: UTC
 };
 
+// "7d" before now, "today", a date, an instant, as unix seconds in UTC. Errors: invalid_value with
+// what can be written instead.
+Result<std::int64_t> report_instant(std::string_view text, std::int64_t now_s);
+
 struct SpendReport {
   std::vector<std::string> by;
   std::int64_t from_unix_s = 0, until_unix_s = 0;

@@ -1,9 +1,10 @@
-// Registers the commands about money: spend, keys, ledger, audit.
+// Registers the commands about money: spend, replay, keys, ledger, audit.
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "gateway/cli/app_parts.h"
 #include "gateway/cli/ledger_commands.h"
+#include "gateway/cli/replay.h"
 
 namespace jevons {
 namespace {
@@ -29,6 +30,24 @@ void add_spend(App& app) {
   spend->add_flag("--csv", options->csv, "As CSV")->excludes(json);
   on_config(app, spend, [&app, options](const Config& config) {
     return spend_command(config, *options, app.io);
+  });
+}
+
+void add_replay(App& app) {
+  auto options = std::make_shared<ReplayOptions>();
+  options->width = terminal_width();
+  CLI::App* replay = add_command(
+      app.root, "replay",
+      "What another policy would have cost: jevons replay --policy new.yaml --since 7d.");
+  replay->add_option("--policy", options->policy_file, "The new policy's file")->required();
+  replay->add_option("--against", options->against,
+                     "Policy whose requests are replayed (default: the one of the same name)");
+  replay->add_option("--since", options->since, "7d, 24h, today, month or a date")
+      ->capture_default_str();
+  replay->add_option("--until", options->until, "The same, exclusive");
+  replay->add_flag("--json", options->json, "As JSON, money in nanodollars");
+  on_config(app, replay, [&app, options](const Config& config) {
+    return replay_command(config, system_sources(), *options, now_unix_s(), app.io);
   });
 }
 
@@ -116,6 +135,7 @@ void add_ledger(App& app) {
 
 void add_ledger_commands(App& app) {
   add_spend(app);
+  add_replay(app);
   add_keys(app);
   add_ledger(app);
 }

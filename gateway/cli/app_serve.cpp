@@ -1,5 +1,5 @@
 // Registers the commands that run the gateway or call providers: serve, targets.
-#include <thread>
+#include <sched.h>
 
 #include "gateway/cli/app_parts.h"
 #include "gateway/cli/targets.h"
@@ -22,10 +22,17 @@ Exit serve_command(App& app, const ServeOptions& wanted) {
   return Exit::config;
 }
 
+// The cores that this process may use, which taskset or a container can make fewer than there are.
+unsigned usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;  // more than 1,024 cores
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+}
+
 void add_serve(App& app) {
   auto options = std::make_shared<ServeOptions>();
-  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  options->threads = std::min(cores, 4u);
+  options->threads = std::min(usable_cores(), 4u);
   CLI::App* command = add_command(app.root, "serve", "Run the gateway.");
   command->add_option("--threads", options->threads, "I/O threads")
       ->check(CLI::Range(1, 64))

@@ -4,6 +4,7 @@
 
 #include "gateway/keys.h"
 #include "gateway/route_answer.h"
+#include "router/what_if.h"
 
 namespace jevons {
 namespace {
@@ -54,6 +55,19 @@ void print_decision(const Decision& decision, const Classification& c, const Cat
            << dollars_json(*decision.baseline_cost) << '\n';
 }
 
+void print_what_if(const DecideInput& input, const Decision& decision, const CliIo& io) {
+  if (!decision.target || decision.candidates.size() < 2) return;
+  io.out << "\nfor another target to win:\n";
+  for (const Candidate& candidate : decision.candidates) {
+    if (candidate.target == *decision.target) continue;
+    std::string text;
+    for (const std::string& change : what_would_win(input, decision, candidate.target).changes)
+      text += (text.empty() ? "" : ", and ") + change;
+    io.out << "  " << padded(input.catalog.targets[candidate.target].name, 24)
+           << (text.empty() ? "nothing; the draw or the session chose another" : text) << '\n';
+  }
+}
+
 Result<Caller> caller_of(const ExplainOptions& options) {
   Caller caller;
   caller.key_name = "anonymous";
@@ -93,17 +107,20 @@ Exit explain(const Config& config, const ExplainOptions& options, std::int64_t n
   Snapshot snapshot;
   snapshot.now_unix_s = now_unix_s;
   const Classification classification = classify(request);
-  const Decision decision = decide(DecideInput{.catalog = config.catalog,
-                                               .policy = resolution->policy,
-                                               .pinned = resolution->pinned,
-                                               .request = request,
-                                               .classification = classification,
-                                               .caller = *caller,
-                                               .snapshot = snapshot});
-  if (options.json)
+  const DecideInput input{.catalog = config.catalog,
+                          .policy = resolution->policy,
+                          .pinned = resolution->pinned,
+                          .request = request,
+                          .classification = classification,
+                          .caller = *caller,
+                          .snapshot = snapshot};
+  const Decision decision = decide(input);
+  if (options.json) {
     io.out << route_answer(decision, classification, config.catalog, 0) << '\n';
-  else
+  } else {
     print_decision(decision, classification, config.catalog, io);
+    print_what_if(input, decision, io);
+  }
   return decision.target ? Exit::good : Exit::failure;
 }
 

@@ -12,6 +12,7 @@
 
 #include "router/error.h"
 #include "router/ledger_record.h"
+#include "router/replay.h"
 
 namespace jevons {
 
@@ -61,6 +62,19 @@ struct SpendRow {
   std::int64_t unpriced_requests = 0, estimated_requests = 0;
 };
 
+// Recorded decisions of a time, in the order they were made, a page at a time.
+struct DecisionQuery {
+  std::int64_t from_unix_ns = 0, until_unix_ns = INT64_MAX;  // until is exclusive
+  std::int64_t after = 0;                                    // LoggedDecision::seq of the last read
+  std::int64_t limit = 1'000;
+};
+
+struct DecisionPage {
+  std::vector<LoggedDecision> rows;  // with all attempts that ended; open ones are left out
+  std::int64_t first = 0, last = 0;  // numbers of the whole time, for progress
+  bool more = false;
+};
+
 struct Feedback {
   RequestId request;
   std::string key;  // the caller's: another key's request is not found
@@ -106,6 +120,8 @@ class Ledger {
   // A key was created here or configured in some earlier run: no anonymous use any more.
   virtual Result<bool> keys_ever_configured() = 0;
   virtual Result<void> note_keys_configured() = 0;
+  // Errors: ledger_unavailable, and internal from a ledger that keeps none.
+  virtual Result<DecisionPage> decisions(const DecisionQuery& query);
   // Removes rows older than that (whole quarter hours); their sums stay in the reports. How many.
   virtual Result<std::int64_t> retain_from(std::int64_t unix_ns) = 0;
   // v1_attempts as CSV (RFC 4180) with a header line, in pieces.

@@ -26,6 +26,7 @@ class LedgerReader {
   bool meta_is_set(std::string_view name);
   std::vector<AuditRow> audit_rows(std::int64_t from_unix_ns);
   void export_csv(const std::function<void(std::string_view)>& write);
+  DecisionPage decisions(const DecisionQuery& query);
   // "ok: ..." with counts, or Fault::internal with what is wrong.
   Result<std::string> verify();
 

@@ -110,6 +110,10 @@ class SqliteLedger final : public Ledger {
       return reader.audit_rows(from_unix_ns);
     });
   }
+  Result<DecisionPage> decisions(const DecisionQuery& query) override {
+    return read(
+        [&](LedgerReader& reader) -> Result<DecisionPage> { return reader.decisions(query); });
+  }
   Result<std::string> verify() override {
     return read([&](LedgerReader& reader) { return reader.verify(); });
   }

@@ -1,5 +1,5 @@
 // The ledger thread: the only connection that writes and checkpoints. It commits in groups (a group
-// is whatever queued while the previous one was syncing) and decides what happens when the disk
+// is whatever queued while the previous one was syncing, and a little longer under load) and decides what happens when the disk
 // says no: new spend is refused, settlements are kept in memory and in the spill file.
 #pragma once
 
@@ -57,6 +57,7 @@ class LedgerWriter {
 
   void run();
   void watch();
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
   bool take_group();
   void process_group();
   bool apply_group();
@@ -79,6 +80,8 @@ class LedgerWriter {
   std::condition_variable arrived_;
   std::deque<LedgerJob> queue_;
   std::deque<LedgerJob> group_;
+  std::size_t waited_for_ = 0;  // jobs of queue_ with a `done`
+  std::size_t wake_at_ = 1;     // of them, for the ledger thread to wake
   bool waiting_ = false;
   bool stop_ = false;
   std::atomic<bool> healthy_{true};
@@ -89,6 +92,7 @@ class LedgerWriter {
   std::deque<LedgerJob> kept_;  // settlements and audit rows that wait for the disk
   std::deque<LedgerJob> background_;
   std::int64_t next_try_ms_ = 0;
+  std::size_t last_waited_for_ = 0;
   int wal_pages_ = 0;
   int checkpoint_at_ = 0;  // pages
 

@@ -98,8 +98,7 @@ def start_gateway(upstream_url, config=None, models=world.ALL, policies=None):
                      "window": "month", "kind": "hard"}], **(config or {})})
     created = processes.cli(path, "keys", "create", "bench", "--json")
     key = json.loads(created.stdout)["key"]
-    gateway = processes.Gateway(path, core=PROGRAM_CORE,
-                                env={"JEVONS_IO_THREADS": "1"})
+    gateway = processes.Gateway(path, core=PROGRAM_CORE, arguments=("--threads", "1"))
     side = Side("jevons", gateway.port, gateway)
     side.key = key
     side.gateway = gateway

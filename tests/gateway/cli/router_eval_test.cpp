@@ -11,7 +11,7 @@ using namespace jevons;
 namespace {
 
 struct Run {
-  TemporaryFolder folder;
+  RowsFolder folder;
   std::ostringstream out, err;
   Exit eval(RouterEvalOptions options) { return run_router_eval({out, err}, options); }
 };

@@ -9,7 +9,7 @@
 using namespace jevons;
 
 TEST_CASE("router train: the same rows give the same file, which eval can load") {
-  const TemporaryFolder folder;
+  const RowsFolder folder;
   const std::string rows = folder.write("toy.jsonl", learnable_rows(60));
   const std::string first = folder.path("a.bin"), second = folder.path("b.bin");
   std::ostringstream out, err;
@@ -36,7 +36,7 @@ TEST_CASE("router train: the same rows give the same file, which eval can load")
 }
 
 TEST_CASE("router train: a missing file and a place that cannot be written are failures") {
-  const TemporaryFolder folder;
+  const RowsFolder folder;
   std::ostringstream out, err;
   const CliIo io{out, err};
   CHECK(run_router_train(io, {.files = {"/nowhere/x.jsonl"}}) == Exit::failure);

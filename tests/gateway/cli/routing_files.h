@@ -8,16 +8,16 @@
 
 namespace jevons {
 
-class TemporaryFolder {
+class RowsFolder {
  public:
-  TemporaryFolder()
+  RowsFolder()
       : folder_(std::filesystem::temp_directory_path() /
                 ("jevons-router-" + std::to_string(std::random_device{}()))) {
     std::filesystem::create_directories(folder_);
   }
-  ~TemporaryFolder() { std::filesystem::remove_all(folder_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~RowsFolder() { std::filesystem::remove_all(folder_); }
+  RowsFolder(const RowsFolder&) = delete;
+  RowsFolder& operator=(const RowsFolder&) = delete;
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   std::string write(const std::string& name, const std::string& text) const {

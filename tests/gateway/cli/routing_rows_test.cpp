@@ -18,7 +18,7 @@ constexpr const char* two_rows =
 }  // namespace
 
 TEST_CASE("routing rows: plain and gzip read alike; a split picks its rows; scores are clamped") {
-  const TemporaryFolder folder;
+  const RowsFolder folder;
   const std::string plain = folder.write("set.jsonl", two_rows);
   const std::string packed = folder.path("set2.jsonl.gz");
   gzFile file = gzopen(packed.c_str(), "wb");
@@ -46,7 +46,7 @@ TEST_CASE("routing rows: plain and gzip read alike; a split picks its rows; scor
 }
 
 TEST_CASE("routing rows: what cannot be used is named with file and line") {
-  const TemporaryFolder folder;
+  const RowsFolder folder;
   struct {
     const char* name;
     const char* text;
@@ -71,7 +71,7 @@ TEST_CASE("routing rows: what cannot be used is named with file and line") {
 }
 
 TEST_CASE("word vectors: words in order, cut to size; too few are refused") {
-  const TemporaryFolder folder;
+  const RowsFolder folder;
   std::string numbers = "0.5";
   for (std::size_t i = 1; i < word_dimensions + 1; ++i) numbers += ",1";
   const std::string path =

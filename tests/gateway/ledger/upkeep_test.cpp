@@ -156,7 +156,7 @@ TEST_CASE("a backup taken while it is written is a whole ledger") {
   REQUIRE(verdict);
   CHECK(verdict->starts_with("ok: "));
   CHECK(cost_of(*copy) >= 300 * 5'000 - 4'000);
-  CHECK(ledger->backup("/nowhere/copy.db").error().fault() == Fault::ledger_unavailable);
+  CHECK(ledger->backup(folder.file("l.db/copy.db")).error().fault() == Fault::ledger_unavailable);
   spend_once(*ledger, test_intent(test_request(900)));
 }
 

@@ -1,0 +1,33 @@
+// `jevons replay`: what another policy would have cost on recorded traffic, and how good its
+// answers would have been, as far as the ledger can say.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gateway/cli/commands.h"
+#include "gateway/config.h"
+#include "router/replay.h"
+
+namespace jevons {
+
+struct ReplayOptions {
+  std::string policy_file;  // the new policy
+  std::string against;      // empty: the policy of the same name, else the default one
+  std::string since = "7d", until;
+  bool json = false;
+  std::size_t width = 100;  // columns of the terminal
+};
+Exit replay_command(const Config& config, const ConfigSources& sources,
+                    const ReplayOptions& options, std::int64_t now_unix_s, const CliIo& io);
+
+// How the report is headed.
+struct ReplayTitle {
+  std::string today, changed;  // policy names
+  std::int64_t from_unix_s = 0, until_unix_s = 0;
+};
+std::string replay_json(const ReplayReport& report, const ReplayTitle& title);
+std::string replay_table(const ReplayReport& report, const ReplayTitle& title, bool color,
+                         std::size_t width);
+
+}  // namespace jevons

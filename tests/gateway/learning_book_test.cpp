@@ -29,7 +29,7 @@ double p_ok(const LearningBook& book, const std::string& key = "k") {
 }  // namespace
 
 TEST_CASE("500 reports move a wrong prior for their key, a restart keeps it, others stay") {
-  const TemporaryFolder folder;
+  const RowsFolder folder;
   const LearningOptions options{.journal = folder.path("j")};
   double learnt = 0;
   {
@@ -112,7 +112,7 @@ TEST_CASE("memory of answers is bounded") {
 }
 
 TEST_CASE("outcomes of other weights still count, their trunk does not; broken lines are named") {
-  const TemporaryFolder folder;
+  const RowsFolder folder;
   const std::string path = folder.path("j");
   {
     LearningBook book({.journal = path, .weights_id = "w1-old"});

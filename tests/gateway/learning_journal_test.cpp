@@ -72,7 +72,7 @@ TEST_CASE("what is no outcome is an error that says why") {
 }
 
 TEST_CASE("journal: lines survive, a torn end is passed over and swallows nothing") {
-  const TemporaryFolder folder;
+  const RowsFolder folder;
   const std::string path = folder.path("j");
   {
     LearningJournal journal(path);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/http/framing_beast.h"
 #include "gateway/http/framing_chars.h"
 
 namespace jevons {
@@ -38,11 +39,22 @@ std::size_t RequestParser::feed(std::string_view bytes) {
       break;
     }
     const char* const next = head_step(p, p + std::min<std::int64_t>(end - p, room));
+    head_.append(p, next);
     head_bytes_ += next - p;
     p = next;
+    if (phase() == Phase::body || phase() == Phase::complete) confirm_head(p);
   }
   while (p != end && phase() == Phase::body) p = body_step(p, end);
   return static_cast<std::size_t>(p - bytes.data());
+}
+
+void RequestParser::confirm_head(const char* p) {
+  const HeadReading ours{.request = request_,
+                         .target = target_,
+                         .chunked = chunked_,
+                         .body_bytes = chunked_ ? 0 : remaining_};
+  if (!beast_agrees(head_, ours)) refuse(Fault::bad_request, "the request head is ambiguous", p);
+  head_.clear();
 }
 
 const char* RequestParser::refuse(Fault fault, const char* message, const char* p) {

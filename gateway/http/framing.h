@@ -1,6 +1,7 @@
 // Strict HTTP/1.1 request framing (reliability.md 5, rule 10): an incremental parser without I/O.
 // Where two readers could disagree about a byte, the request is refused; a refused request ends its
-// connection. The outcome is the same for every way the bytes are split.
+// connection. Boost.Beast reads every accepted head again and must read the same. The outcome is
+// the same for every way the bytes are split.
 #pragma once
 
 #include <cstddef>
@@ -84,6 +85,9 @@ class RequestParser {
   const char* expect(char wanted, Step next, const char* p, const char* message);
   const char* refuse(Fault fault, const char* message, const char* p);
 
+  // Refuses a head that Boost.Beast reads differently.
+  void confirm_head(const char* p);
+
   // The checks of a whole head, in order; each returns false after refusing.
   void finish_head();
   bool check_target();
@@ -114,6 +118,7 @@ class RequestParser {
   std::int64_t remaining_ = 0;        // of the body or of the chunk
   std::int64_t extension_bytes_ = 0;  // of all chunks
   int chunk_digits_ = 0;
+  std::string head_;  // its bytes so far, for the second reading
   std::string target_;
   std::string version_;
   HttpRequest request_;

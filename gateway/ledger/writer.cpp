@@ -13,8 +13,8 @@ constexpr std::int64_t retry_ms = 200;
 constexpr std::int64_t watch_ms = 250;
 // A settlement that nobody waits for is written with the next intent, or so much later.
 constexpr std::chrono::milliseconds settlement_wait{2};
-// After a group with so many that are waited for, the writer lingers for another as large: under load a commit then
-// pays for more rows (PostgreSQL's commit_delay and commit_siblings).
+// After a group with so many that are waited for, the writer lingers for another as large: under
+// load a commit then pays for more rows (PostgreSQL's commit_delay and commit_siblings).
 constexpr std::size_t linger_from = 8;
 constexpr std::chrono::microseconds linger{300};
 constexpr int checkpoint_pages = 4'096;  // 16 MiB of WAL

@@ -1,6 +1,7 @@
 // The ledger thread: the only connection that writes and checkpoints. It commits in groups (a group
-// is whatever queued while the previous one was syncing, and a little longer under load) and decides what happens when the disk
-// says no: new spend is refused, settlements are kept in memory and in the spill file.
+// is whatever queued while the previous one was syncing, and longer under load) and decides
+// what happens when the disk says no: new spend is refused, settlements are kept in memory and in
+// the spill file.
 #pragma once
 
 #include <atomic>

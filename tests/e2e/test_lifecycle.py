@@ -211,13 +211,14 @@ def test_tls_upstream_is_verified(stack, certificate):
     cert, key = certificate("upstream")
     stack.upstream = processes.Upstream({}, world.upstream_prices(), stack.folder / "up",
                                         tls=(cert, key))
-    stack.config = world.write(stack.folder / "gateway", stack.upstream.url, (world.GPT,))
+    policies = [{**world.POLICY, "baseline": "gpt"}]
+    stack.config = world.write(stack.folder / "gateway", stack.upstream.url, (world.GPT,), policies)
     stack.key = stack.create_key("ci")
     stack.gateway = processes.Gateway(stack.config)
     status, _, answer = stack.chat(model="gpt")
     assert status == 502, answer
     stack.gateway.stop()
-    world.write(stack.folder / "gateway", stack.upstream.url, (world.GPT,),
+    world.write(stack.folder / "gateway", stack.upstream.url, (world.GPT,), policies,
                 providers={"openai": {"ca": f"file:{cert}"}})
     stack.gateway = processes.Gateway(stack.config)
     status, _, answer = stack.chat(model="gpt")

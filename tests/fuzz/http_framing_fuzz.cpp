@@ -1,11 +1,9 @@
 // Framing of requests: bytes split in any way give the same outcome as the bytes at once, and a
-// request that is accepted means the same to Beast's parser, or Beast refuses it (it is stricter
-// about a few values that do not frame, such as the bytes of Connection).
+// request that is accepted, body and all, means the same to Beast's parser of whole messages.
 #include <algorithm>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/src.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -39,7 +39,10 @@ class Process:
                         return line
                 if not piece:
                     break
-        code = self.child.poll()
+        try:
+            code = self.child.wait(1)  # its last words come before its exit status
+        except subprocess.TimeoutExpired:
+            code = None
         self.stop()
         raise RuntimeError(f"{self.child.args[0]} did not say '{prefix}' (exit {code}); it wrote:\n"
                            + text.decode(errors="replace") + self.stderr())

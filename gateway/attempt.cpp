@@ -333,7 +333,10 @@ AttemptFacts Attempt::facts() const {
   facts.reasoning_bytes = reasoning_bytes_;
   facts.complete = finished_ || finish_seen_;
   facts.served_tier = served_tier_;
-  if (first_ms_ >= 0) facts.engine_microseconds = (now_ms() - started_ms_) * 1'000;
+  facts.engine_microseconds =
+      answer_.stream ? answer_.stream->engine_microseconds() : answer_.engine_microseconds;
+  if (facts.engine_microseconds == 0 && first_ms_ >= 0)
+    facts.engine_microseconds = (now_ms() - started_ms_) * 1'000;
   return facts;
 }
 

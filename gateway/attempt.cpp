@@ -7,6 +7,7 @@
 
 #include "gateway/durable.h"
 #include "gateway/http_error.h"
+#include "router/escalation.h"
 
 namespace jevons {
 namespace {
@@ -15,6 +16,9 @@ namespace asio = boost::asio;
 
 // How long a finished stream may keep its usage to itself (contract.md 7).
 constexpr std::int64_t usage_wait_ms = 2'000;
+
+// Of a streamed answer, while it may still be replaced by a stronger one's.
+constexpr std::size_t held_prefix_bytes = 160, held_prefix_bytes_max = 1'024;
 
 // The client would see something of it.
 bool is_visible(const StreamEvent& event) {
@@ -108,6 +112,7 @@ asio::awaitable<Result<void>> Attempt::call() {
   wire.request = &x_.request;
   wire.target = &catalog_target_;
   wire.encode = encode_options();
+  asked_logprobs_ = wire.encode.logprobs && !x_.request.sampling.logprobs.value_or(false);
   wire.tenant = x_.caller.key_name;
   wire.total_timeout_ms = std::max<std::int64_t>(x_.deadline_ms - now_ms(), 1);
   sent_ = true;
@@ -147,7 +152,8 @@ asio::awaitable<Result<void>> Attempt::first_events() {
       result = error;
       break;
     }
-    if (finished_ || std::any_of(events_.begin(), events_.end(), is_visible)) break;
+    if (finished_) break;
+    if (std::any_of(events_.begin(), events_.end(), is_visible) && !holds_back()) break;
   }
   x_.upstream_us += x_.services.clock.steady_us() - before_us;
   co_return result;
@@ -163,6 +169,7 @@ void Attempt::observe(std::span<const StreamEvent> events) {
       case StreamEvent::Kind::text:
       case StreamEvent::Kind::refusal:
       case StreamEvent::Kind::tool_call_arguments:
+        if (prefix_.size() < held_prefix_bytes_max) prefix_ += event.text;
         output_bytes_ += static_cast<std::int64_t>(event.text.size());
         break;
       case StreamEvent::Kind::tool_call_start:
@@ -199,6 +206,43 @@ void Attempt::observe(const ChatResponse& response) {
   }
 }
 
+// Where a policy may escalate, the beginning of a streamed answer is held back until it shows that
+// it is one; what begins like a refusal is held to its end, which comes soon if it is one.
+bool Attempt::holds_back() const {
+  const Policy* policy = x_.decision.policy;
+  if (!policy || policy->escalate_on.empty() || !answer_.stream) return false;
+  const auto& plan = x_.decision.plan;
+  const bool may_escalate = std::any_of(plan.begin(), plan.end(), [this](const PlanStep& step) {
+    return step.on == PlanOn::escalate && step.target != target_;
+  });
+  if (!may_escalate || on_ == PlanOn::escalate || reasoning_bytes_ > 0) return false;
+  if (finish_seen_) return !claimed_;  // only its usage is missing
+  return prefix_.size() < held_prefix_bytes || sounds_like_refusal(prefix_);
+}
+
+std::optional<ChatResponse> Attempt::uncommitted_answer() const {
+  if (answer_.whole) return answer_.whole;
+  if (!finish_seen_ || x_.committed) return std::nullopt;
+  ChatResponse response;
+  Choice& choice = response.choices.emplace_back();
+  for (const StreamEvent& event : events_) {
+    if (event.choice != 0) return std::nullopt;
+    if (event.kind == StreamEvent::Kind::text) choice.content += event.text;
+    if (event.kind == StreamEvent::Kind::refusal) choice.refusal += event.text;
+    if (event.kind == StreamEvent::Kind::finish) choice.finish = event.finish;
+    if (event.kind == StreamEvent::Kind::tool_call_start) choice.tool_calls.push_back(event.tool);
+    if (event.kind == StreamEvent::Kind::tool_call_arguments && !choice.tool_calls.empty())
+      choice.tool_calls.back().arguments += event.text;
+  }
+  return response;
+}
+
+Nanodollars Attempt::cost_so_far() const {
+  const AttemptFacts known = facts();
+  const AttemptCost cost = attempt_cost(known, settled_usage(known));
+  return cost.cost ? cost.cost->total : Nanodollars{0};
+}
+
 void Attempt::discard() {
   if (settled_) return;
   settle(nullptr, false);
@@ -220,6 +264,8 @@ asio::awaitable<Result<void>> Attempt::deliver_whole() {
   settle(nullptr, true);
   ChatResponse& response = *answer_.whole;
   response.usage = final_usage_;
+  if (asked_logprobs_)
+    for (Choice& choice : response.choices) choice.logprobs.clear();
   std::string body = dialect_of(x_.endpoint)->write(x_.request, response, meta());
   std::vector<Header> headers = decision_headers(x_, true);
   add_dropped_params(headers);
@@ -333,7 +379,10 @@ AttemptFacts Attempt::facts() const {
   facts.reasoning_bytes = reasoning_bytes_;
   facts.complete = finished_ || finish_seen_;
   facts.served_tier = served_tier_;
-  if (first_ms_ >= 0) facts.engine_microseconds = (now_ms() - started_ms_) * 1'000;
+  facts.engine_microseconds =
+      answer_.stream ? answer_.stream->engine_microseconds() : answer_.engine_microseconds;
+  if (facts.engine_microseconds == 0 && first_ms_ >= 0)
+    facts.engine_microseconds = (now_ms() - started_ms_) * 1'000;
   return facts;
 }
 

@@ -38,9 +38,15 @@ class Attempt {
   void cancel(EndedBy by);
 
   std::size_t target_index() const { return target_; }
+  PlanOn on() const { return on_; }
   const std::optional<ChatResponse>& whole() const { return answer_.whole; }
   // A budget left less room for the answer than was asked for.
   bool capped_by_budget() const { return capped_by_budget_; }
+  // The whole answer while nothing of it went to the client: also a short streamed one that was
+  // held back to its end. Empty: it is being streamed.
+  std::optional<ChatResponse> uncommitted_answer() const;
+  // What it cost if it ended here; zero when the price is unknown.
+  Nanodollars cost_so_far() const;
 
  private:
   boost::asio::awaitable<Result<void>> call();
@@ -52,6 +58,7 @@ class Attempt {
   AttemptIntent intent() const;
   EncodeOptions encode_options() const;
   void observe(std::span<const StreamEvent> events);
+  bool holds_back() const;
   void observe(const ChatResponse& response);
   void add_dropped_params(std::vector<Header>& headers) const;
   AttemptFacts facts() const;
@@ -84,6 +91,8 @@ class Attempt {
   std::int64_t started_ms_ = 0;
   std::int64_t first_ms_ = -1;  // when the first token came
   std::int64_t output_bytes_ = 0, reasoning_bytes_ = 0;
+  std::string prefix_;           // visible text so far, while it may still be held back
+  bool asked_logprobs_ = false;  // for us, not for the client
   FinishReason finish_ = FinishReason::unset;
   std::optional<Usage> claimed_;
   std::string served_tier_, upstream_id_;

@@ -1,6 +1,7 @@
 // What an attempt writes elsewhere, field by field: the intent row, the upstream's options, the
 // identity that the client sees.
 #include "gateway/attempt.h"
+#include "gateway/weak_answer.h"
 
 namespace jevons {
 namespace {
@@ -58,6 +59,8 @@ EncodeOptions Attempt::encode_options() const {
   options.stream = x_.request.stream;
   options.output_cap = x_.endpoint == Endpoint::embeddings ? 0 : hold_.output_cap;
   options.effort = x_.decision.effort;
+  if (const Policy* policy = x_.decision.policy)
+    options.logprobs = wants_logprobs(*policy, x_.request, catalog_target_);
   options.strict_params = x_.decision.policy && x_.decision.policy->strict_params;
   if (const ProviderConfig* provider = x_.config->provider(catalog_target_.provider))
     options.quirks = provider->quirks;

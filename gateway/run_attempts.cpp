@@ -9,6 +9,7 @@
 #include "gateway/race.h"
 #include "gateway/teach.h"
 #include "gateway/weak_answer.h"
+#include "router/escalation.h"
 
 namespace jevons {
 namespace {
@@ -28,17 +29,29 @@ PlanLimits limits_of(const Exchange& x) {
   if (const Policy* policy = x.decision.policy) {
     limits.attempts_max = policy->fallback_attempts;
     limits.escalations_max = policy->escalate_max;
+    limits.second_sample = wants_second_sample(*policy, x.request);
     limits.hedging_allowed = x.services.hedges.allowed(policy->hedge_at_most);
   }
   limits.retries_allowed = x.services.retries.allowed();
   return limits;
 }
 
-// A weak answer may be replaced before the commit, if the policy says so and a step is left.
-bool is_weak(const Exchange& x, const Attempt& attempt) {
+// A weak answer may be replaced before the commit, if the policy says so, a step is left, and what
+// is gained exceeds its price. `first` is what a second sample is compared with.
+bool is_weak(const Exchange& x, const AttemptPlan& plan, const Attempt& attempt,
+             const Attempt* first) {
   const Policy* policy = x.decision.policy;
-  if (!policy || policy->escalate_on.empty() || !attempt.whole()) return false;
-  return weak_answer(*policy, x.request, *attempt.whole()).has_value();
+  const auto next = plan.next_escalation();
+  if (!policy || policy->escalate_on.empty() || !next) return false;
+  const std::optional<ChatResponse> answer = attempt.uncommitted_answer();
+  if (!answer) return false;
+  std::optional<EscalateOn> signal = weak_answer(*policy, x.request, *answer);
+  if (!signal && attempt.on() == PlanOn::sample && first && first->whole() &&
+      disagree(*first->whole(), *answer))
+    signal = EscalateOn::disagreement;
+  if (!signal) return false;
+  const EscalationPrice price{attempt.target_index(), *next, x.cost + attempt.cost_so_far()};
+  return worth_escalating(x.decision, x.caller, *signal, price);
 }
 
 void note_fallback(Exchange& x, std::size_t from, const Step& next, const Error& error) {
@@ -63,7 +76,7 @@ asio::awaitable<Result<void>> run_attempts(Exchange& x) {
     AttemptResult result;
     result.target = attempt->target_index();
     if (opened.has_error()) result.error = opened.error();
-    result.weak = !result.error && is_weak(x, *attempt);
+    result.weak = !result.error && is_weak(x, plan, *attempt, held.get());
     if (!result.error) teach_from_answer(x, *attempt);
     const Step next = plan.after(result, x.services.clock.steady_ms());
     if (next.kind == Step::Kind::deliver) {
@@ -73,7 +86,7 @@ asio::awaitable<Result<void>> run_attempts(Exchange& x) {
       other.reset();  // settles it, so that the cost in the headers is the whole cost
       co_return co_await chosen->deliver();
     }
-    if (result.weak) {
+    if (!result.error) {
       if (held) held->discard();
       held = std::move(attempt);
     } else if (next.kind == Step::Kind::send) {

@@ -140,6 +140,8 @@ struct TokenUsage {
   std::uint32_t cached = 0;  // inside prompt: taken from the prefix cache
   std::uint32_t completion = 0;
   std::uint32_t reasoning = 0;  // inside completion
+  // Its share of the engine's time: each step's time divided over the tokens computed in it.
+  std::uint64_t compute_us = 0;
 };
 
 // Why a job was not taken, or not begun.

@@ -124,6 +124,8 @@ std::span<float> Forward::logits(std::size_t i) {
   return {state_->logits.data() + i * state_->logit_stride, state_->shape.vocabulary};
 }
 
+std::uint64_t Forward::expert_visits() const { return state_->expert_visits; }
+
 void Forward::State::embed() {
   const GgufTensor& table = model.embedding;
   const std::size_t bytes = row_bytes(table.type, shape.embedding);

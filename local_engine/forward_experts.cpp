@@ -21,6 +21,7 @@ void Forward::State::feed_forward(const Layer& layer) {
   if (routed) {
     route(layer);
     group_by_expert();
+    expert_visits += groups.size();
     gather(takes_int8(layer.experts.gate.type), !takes_int8(layer.experts.up.type));
     run_block(layer.experts, true);
     each_row(n, [&](std::size_t row) { add_experts(layer.experts, row); });

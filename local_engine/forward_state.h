@@ -143,6 +143,7 @@ struct Forward::State {
   std::vector<std::uint32_t> pair_of;   // [row][used] -> index of the sorted pair
   std::vector<std::uint32_t> token_of;  // sorted pair -> row
   std::vector<ExpertGroup> groups;
+  std::uint64_t expert_visits = 0;
   std::vector<Product> products;
   std::vector<Piece> pieces;
   std::vector<std::size_t> unit_counts;

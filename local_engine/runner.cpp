@@ -137,7 +137,9 @@ void Runner::step() {
   for (const StepItem& item : items) computed += item.count;
   run_batch(items);
   scheduler_.commit(items);
-  sample(items);
+  const std::vector<ActiveJob*> jobs = sample(items);
+  charge(items, computed, Clock::now() - began);
+  for (std::size_t i = 0; i < jobs.size(); ++i) advance(*jobs[i], sampled_[i]);
   const auto generated = static_cast<std::uint32_t>(
       std::count_if(items.begin(), items.end(), [](const StepItem& item) { return item.samples; }));
   note_step(began, computed - generated, generated);
@@ -158,7 +160,17 @@ void Runner::run_batch(const std::vector<StepItem>& items) {
   forward_.run(rows_, tables_);
 }
 
-void Runner::sample(const std::vector<StepItem>& items) {
+// What a step took is divided over the tokens computed in it: the shares of all jobs add up to the
+// time that the engine worked.
+void Runner::charge(const std::vector<StepItem>& items, std::uint32_t rows, Clock::duration took) {
+  const double us = std::chrono::duration<double, std::micro>(took).count() / rows;
+  for (const StepItem& item : items) {
+    jobs_.at(item.id)->usage.compute_us +=
+        static_cast<std::uint64_t>(std::llround(us * item.count));
+  }
+}
+
+std::vector<ActiveJob*> Runner::sample(const std::vector<StepItem>& items) {
   std::vector<ActiveJob*> jobs;
   for (const StepItem& item : items) {
     ActiveJob& job = *jobs_.at(item.id);
@@ -173,7 +185,7 @@ void Runner::sample(const std::vector<StepItem>& items) {
         job.constraint ? job.constraint->allowed() : std::span<const std::uint64_t>();
     sampled_[i] = job.sampler->sample(forward_.logits(i), allowed, job.usage.completion);
   });
-  for (std::size_t i = 0; i < jobs.size(); ++i) advance(*jobs[i], sampled_[i]);
+  return jobs;
 }
 
 void Runner::advance(ActiveJob& job, const Sampled& sampled) {

@@ -65,7 +65,8 @@ class Runner {
   void drop_expired(Clock::time_point now);
   void step();
   void run_batch(const std::vector<StepItem>& items);
-  void sample(const std::vector<StepItem>& items);
+  std::vector<ActiveJob*> sample(const std::vector<StepItem>& items);
+  void charge(const std::vector<StepItem>& items, std::uint32_t rows, Clock::duration took);
   void advance(ActiveJob& job, const Sampled& sampled);
   void end(JobId id, Update&& last);
   void finish(ActiveJob& job, Finish reason, Update&& last);

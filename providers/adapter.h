@@ -30,6 +30,7 @@ struct EncodeOptions {
   std::string effort;           // reasoning effort to send, empty: the request's own
   std::string service_tier;     // empty: the request's own
   bool strict_params = false;   // refuse (unsupported_parameter) instead of dropping
+  bool logprobs = false;        // ask for token probabilities although the request does not
   Quirks quirks = Quirks::none;
 };
 

@@ -44,6 +44,7 @@ class LocalStream : public AnswerStream {
     while (!inbox_->updates.empty()) {
       const engine::Update update = std::move(inbox_->updates.front());
       inbox_->updates.pop_front();
+      compute_us_ = std::max(compute_us_, static_cast<std::int64_t>(update.usage.compute_us));
       ended_ = update.finish || update.refusal;
       if (update.refusal) co_return engine_error(*update.refusal);
       if (update.finish == engine::Finish::cancelled)
@@ -59,12 +60,15 @@ class LocalStream : public AnswerStream {
     co_return true;
   }
 
+  std::int64_t engine_microseconds() const override { return compute_us_; }
+
  private:
   std::shared_ptr<engine::Engine> engine_;
   engine::JobId job_;
   std::shared_ptr<Inbox> inbox_;
   CancelSlot& cancel_;
   bool ended_ = false;
+  std::int64_t compute_us_ = 0;
 };
 
 // Both are {"content":[...],"refusal":null} as local_job.cpp writes it: the lists are joined.
@@ -150,6 +154,7 @@ class LocalUpstream : public Upstream {
     }
     response.choices.push_back(std::move(choice));
     answer.whole = std::move(response);
+    answer.engine_microseconds = stream->engine_microseconds();
     co_return answer;
   }
 

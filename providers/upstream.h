@@ -31,12 +31,15 @@ class AnswerStream {
   // Appends the next events (at least one) and returns true; false at the clean end. An error
   // means the answer was cut or broke the protocol.
   virtual boost::asio::awaitable<Result<bool>> next(std::vector<StreamEvent>& events) = 0;
+  // Its share of the local engine's time so far, in microseconds; 0 where there is no such engine.
+  virtual std::int64_t engine_microseconds() const { return 0; }
 };
 
 struct UpstreamAnswer {
   std::optional<ChatResponse> whole;     // not streamed
   std::unique_ptr<AnswerStream> stream;  // streamed
   std::vector<std::string> dropped_params;
+  std::int64_t engine_microseconds = 0;  // of `whole`, as AnswerStream says it
 };
 
 class Upstream {

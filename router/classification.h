@@ -46,6 +46,8 @@ struct Classification {
   std::uint32_t needs = 0;   // Capabilities the answer needs
   bool marks_cache = false;  // the client asked for prompt caching: uncached tokens are written
   bool in_tool_loop = false;
+  std::int64_t failed_tool_calls = 0;  // in a row, at the end of the conversation
+  bool signed_thinking = false;        // thinking blocks in it that only their provider can check
   std::int64_t turns = 0;
   std::string_view language =
       "unknown";  // dominant script or language code: en, zh, ru, ...; static text

@@ -87,6 +87,14 @@ void predict_completion(const ChatRequest& request, const Features& features,
   }
 }
 
+bool has_signed_thinking(const ChatRequest& request) {
+  return std::any_of(request.messages.begin(), request.messages.end(), [](const Message& message) {
+    return std::any_of(message.parts.begin(), message.parts.end(), [](const Part& part) {
+      return !part.signature.empty() || part.kind == Part::Kind::redacted_thinking;
+    });
+  });
+}
+
 }  // namespace
 
 Classification classify(const ChatRequest& request) { return classify(request, builtin_brain()); }
@@ -108,6 +116,8 @@ Classification classify(const ChatRequest& request, const Brain* brain) {
                                image_tokens_upper_default * features.images;
   result.needs = needs_of(request, features);
   result.in_tool_loop = features.in_tool_loop;
+  result.failed_tool_calls = features.errors_in_a_row;
+  result.signed_thinking = features.in_tool_loop && has_signed_thinking(request);
   result.turns = features.turns;
   result.images = features.images;
   result.marks_cache = features.marks_cache;

@@ -66,7 +66,16 @@ class Decider {
 
   // Inside a tool loop the target of the session stays, whatever latency or quality say.
   bool held_by_loop(std::size_t i) const {
-    return sticky() && in_.classification.in_tool_loop && in_.snapshot.session_target == i;
+    return sticky() && in_.classification.in_tool_loop && in_.snapshot.session_target == i &&
+           !may_step_up();
+  }
+
+  // A loop whose tool calls keep failing may go to a stronger target: then the floor counts again.
+  // Not past thinking blocks that only the session's provider can check.
+  bool may_step_up() const {
+    constexpr std::int64_t failures_in_a_row = 2;
+    return in_.classification.failed_tool_calls >= failures_in_a_row &&
+           !in_.classification.signed_thinking;
   }
 
   bool sticky() const {

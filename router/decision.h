@@ -49,7 +49,8 @@ enum class Reason : std::uint8_t {
 };
 std::string_view reason_name(Reason reason);
 
-enum class PlanOn : std::uint8_t { start, retry, escalate, fallback, hedge };
+// sample: the first target asked a second time, to compare. Never in a plan that is shown.
+enum class PlanOn : std::uint8_t { start, retry, escalate, fallback, hedge, sample };
 std::string_view plan_on_name(PlanOn on);
 
 // What a decision knew about one target whatever the policy says: enough to decide again later,

@@ -34,6 +34,8 @@ enum Part : std::uint64_t {
   thinks = 131072,
   pinned_name = 262144,
   tools_offered = 524288,
+  failing_tools = 1048576,
+  signed_blocks = 2097152,
 };
 
 double tenths(double ms) {
@@ -163,6 +165,8 @@ std::uint64_t parts_of(const DecideInput& in, const Decision& decision) {
   add_if(asks_to_think(request), thinks);
   add_if(in.pinned.has_value(), pinned_name);
   add_if(!request.tools.empty(), tools_offered);
+  add_if(in.classification.failed_tool_calls > 0, failing_tools);
+  add_if(in.classification.signed_thinking, signed_blocks);
   return parts;
 }
 
@@ -194,6 +198,7 @@ void write_parts(Bytes& out, const DecideInput& in, std::uint64_t parts) {
   }
   if (parts & pinned_name) out.number(static_cast<std::uint64_t>(*in.pinned));
   if (parts & tools_offered) out.number(static_cast<std::uint64_t>(request.tools.size()));
+  if (parts & failing_tools) out.number(in.classification.failed_tool_calls);
 }
 
 // Per target one number of flags and hard reasons, then its estimates as differences.
@@ -384,6 +389,8 @@ class Decoder {
     if (has(pinned_name)) out_.pinned = today(in_.natural());
     if (has(tools_offered))
       request.tools.resize(std::min<std::uint64_t>(in_.natural(), targets_max));
+    if (has(failing_tools)) out_.classification.failed_tool_calls = in_.integer();
+    out_.classification.signed_thinking = has(signed_blocks);
   }
 
   void read_targets() {
@@ -401,7 +408,7 @@ class Decoder {
 
   void read_outcome() {
     constexpr auto last_reason = static_cast<std::uint64_t>(Reason::explore);
-    constexpr auto last_on = static_cast<std::uint64_t>(PlanOn::hedge);
+    constexpr auto last_on = static_cast<std::uint64_t>(PlanOn::sample);
     out_.reason = static_cast<Reason>(std::min(in_.natural(), last_reason));
     const std::uint64_t steps = in_.natural();
     for (std::uint64_t i = 0; i < steps && in_.ok(); ++i) {

@@ -219,6 +219,8 @@ std::string_view plan_on_name(PlanOn on) {
       return "fallback";
     case PlanOn::hedge:
       return "hedge";
+    case PlanOn::sample:
+      return "sample";
   }
   return "start";
 }

@@ -86,7 +86,9 @@ Step AttemptPlan::after(const AttemptResult& last, std::int64_t now_ms) {
   if (last.committed) {
     return last.error ? give_up(*last.error) : deliver(last.target);
   }
-  if (!last.error && !last.weak) return deliver(last.target);
+  if (!last.error && !last.weak) return compare_or_deliver(last.target);
+  // The second sample failed: the first answer stands.
+  if (last.error && sampled_ && attempts_ == 2 && running_ == 0) return deliver(last.target);
   if (!last.error) weak_answer_ = last.target;
   // The other of two parallel attempts may still bring a good answer.
   if (running_ > 0) return {.kind = Step::Kind::wait, .target = last.target};
@@ -96,6 +98,24 @@ Step AttemptPlan::after(const AttemptResult& last, std::int64_t now_ms) {
 
 Step AttemptPlan::deliver(std::size_t target) const {
   return {.kind = Step::Kind::deliver, .target = target};
+}
+
+// A good first answer is delivered, or asked for once more where the policy compares two samples
+// and a stronger target could settle it.
+Step AttemptPlan::compare_or_deliver(std::size_t target) {
+  const bool compares = limits_.second_sample && !sampled_ && attempts_ == 1 && next_escalation();
+  if (!compares) return deliver(target);
+  sampled_ = true;
+  return send(target, PlanOn::sample, 0);
+}
+
+std::optional<std::size_t> AttemptPlan::next_escalation() const {
+  if (escalations_ >= limits_.escalations_max || attempts_ >= limits_.attempts_max)
+    return std::nullopt;
+  for (std::size_t i = 0; i < plan_.size(); ++i) {
+    if (plan_[i].on == PlanOn::escalate && !used_[i]) return plan_[i].target;
+  }
+  return std::nullopt;
 }
 
 Step AttemptPlan::escalate_or_deliver(std::int64_t now_ms) {

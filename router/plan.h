@@ -15,7 +15,7 @@ struct AttemptResult {
   std::size_t target = 0;
   bool committed = false;      // a byte went to the client: nothing may change any more
   std::optional<Error> error;  // empty: the upstream answered
-  bool weak = false;           // answered, but an escalation signal fired
+  bool weak = false;           // answered, but an escalation signal fired and is worth its price
 };
 
 struct Step {
@@ -34,6 +34,7 @@ struct PlanLimits {
   int escalations_max = 0;
   bool retries_allowed = true;   // retry budget (20 % of active, floor 3) and drain state
   bool hedging_allowed = false;  // policy's at_most share not used up
+  bool second_sample = false;    // ask the first target twice and compare
 };
 
 class AttemptPlan {
@@ -48,6 +49,8 @@ class AttemptPlan {
   // When to start the hedge beside the running attempt; empty: never.
   std::optional<std::int64_t> hedge_at_ms() const;
   Step hedge(std::int64_t now_ms);
+  // The target that a weak answer would be sent on to; empty: none is left.
+  std::optional<std::size_t> next_escalation() const;
   // The error to report when it gives up: the most telling of all attempts.
   Error failure() const;
   int attempts() const { return attempts_; }
@@ -56,6 +59,7 @@ class AttemptPlan {
   Step send(std::size_t target, PlanOn on, std::int64_t wait_ms);
   Step deliver(std::size_t target) const;
   Step give_up(const Error& error);
+  Step compare_or_deliver(std::size_t target);
   Step escalate_or_deliver(std::int64_t now_ms);
   Step another_after(const Error& error, std::size_t target, std::int64_t now_ms);
   std::optional<std::size_t> next_step(PlanOn on);
@@ -75,6 +79,7 @@ class AttemptPlan {
   int retries_ = 0;
   int escalations_ = 0;
   bool hedged_ = false;
+  bool sampled_ = false;  // a second sample was sent
   bool any_billed_ = false;
   bool failed_ = false;
   std::optional<std::size_t> weak_answer_;  // delivered if nothing better comes

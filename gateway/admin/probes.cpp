@@ -3,6 +3,7 @@
 #include <future>
 
 #include "gateway/admin/actions.h"
+#include "gateway/engine_metrics.h"
 #include "gateway/http_error.h"
 #include "gateway/target_test.h"
 #include "providers/json.h"
@@ -71,7 +72,8 @@ AdminAnswer admin_readyz(AdminContext& context, const HttpRequest&) {
 AdminAnswer admin_metrics(AdminContext& context, const HttpRequest&) {
   refresh_gauges(context);
   return AdminAnswer{200, "text/plain; version=0.0.4; charset=utf-8",
-                     context.services.metrics.text()};
+                     context.services.metrics.text() +
+                         engine_metrics_text(stats_of(context.services.engines.all()))};
 }
 
 AdminAnswer admin_targets(AdminContext& context, const HttpRequest&) {

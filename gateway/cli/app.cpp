@@ -33,6 +33,7 @@ int run_cli(int argc, char** argv) {
   app.root.fallthrough();
   add_serve_commands(app);
   add_router_commands(app);
+  add_model_commands(app);
   add_config_commands(app);
   add_ledger_commands(app);
   try {

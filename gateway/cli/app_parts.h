@@ -48,5 +48,6 @@ void add_config_commands(App& app);  // check, init, policy, prices, explain
 void add_ledger_commands(App& app);  // spend, keys, ledger, audit
 void add_serve_commands(App& app);   // serve, targets
 void add_router_commands(App& app);  // router
+void add_model_commands(App& app);   // model
 
 }  // namespace jevons

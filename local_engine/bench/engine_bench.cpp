@@ -4,14 +4,17 @@
 //   engine_bench speed MODEL [THREADS] [PROMPT] [TOKENS]   prefill, decode and batch of 8
 //   engine_bench first MODEL [THREADS]           ms from nothing to the first token
 //   engine_bench prefix MODEL [THREADS]          ms to first token, 2,000 tokens cold and cached
+//   engine_bench mask MODEL SCHEMAS              us for each token mask; a JSON schema a line
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <numeric>
+#include <random>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -19,7 +22,9 @@
 
 #include "local_engine/engine.h"
 #include "local_engine/forward.h"
+#include "local_engine/grammar.h"
 #include "local_engine/synth.h"
+#include "local_engine/tokenizer.h"
 
 namespace jevons::engine {
 namespace {
@@ -149,6 +154,16 @@ double decode(Loaded& engine, unsigned tokens, std::uint32_t sequences) {
   return tokens * sequences / seconds_since(start);
 }
 
+// File bytes of one expert of one layer.
+std::uint64_t expert_bytes(const Model& model) {
+  if (model.shape.router.experts == 0) return 0;
+  std::uint64_t all = 0;
+  for (const GgufTensor& tensor : model.file->tensors()) {
+    if (tensor.name.find("_exps") != std::string_view::npos) all += tensor.data.size();
+  }
+  return all / model.shape.router.experts / model.layers.size();
+}
+
 int measure_speed(int argc, char** argv) {
   if (argc < 3) return 2;
   const unsigned prompt = number(argc, argv, 4, 512);
@@ -158,11 +173,21 @@ int measure_speed(int argc, char** argv) {
   decode(engine, 4, 1);  // page tables and caches
   const double pp = prefill(engine, prompt);
   const double tg = decode(engine, tokens, 1);
+  const std::uint64_t visited = engine.forward->expert_visits();
   const double batch = decode(engine, tokens / 2, 8);
+  // What a step of eight reads: everything that one reads, and the experts that any of them visits.
+  const auto steps = static_cast<double>(tokens / 2);
+  const double visits = static_cast<double>(engine.forward->expert_visits() - visited) / steps;
+  const std::size_t alone = engine.model.layers.size() * engine.model.shape.router.used;
+  const double step_bytes =
+      static_cast<double>(engine.model.active_bytes) +
+      (visits - static_cast<double>(engine.model.shape.router.experts > 0 ? alone : 0)) *
+          static_cast<double>(expert_bytes(engine.model));
   std::printf(
-      "{\"prefill\":%.2f,\"decode\":%.2f,\"batch8\":%.2f,\"active_bytes\":%llu,"
+      "{\"prefill\":%.2f,\"decode\":%.2f,\"batch8\":%.2f,\"batch8_bytes\":%.0f,\"active_bytes\":%"
+      "llu,"
       "\"kernels\":\"%s\",\"set_asides\":%llu}\n",
-      pp, tg, batch, static_cast<unsigned long long>(engine.model.active_bytes),
+      pp, tg, batch, step_bytes, static_cast<unsigned long long>(engine.model.active_bytes),
       std::string(best_kernels().name).c_str(),
       static_cast<unsigned long long>(engine.pool.set_asides()));
   return 0;
@@ -225,6 +250,54 @@ int measure_prefix(int argc, char** argv) {
   return 0;
 }
 
+// One of the allowed tokens at random; late in an answer one that closes something, where there is.
+TokenId pick(const TokenBits& mask, const Vocabulary& vocabulary, bool hurry,
+             std::mt19937& random) {
+  std::vector<TokenId> allowed, closing;
+  for (TokenId token = 0; token < vocabulary.size(); ++token) {
+    if (!mask.test(token)) continue;
+    allowed.push_back(token);
+    const std::string_view bytes = vocabulary.bytes(token);
+    const bool closes = bytes == "\"" || bytes == "}" || bytes == "]";
+    if (closes || vocabulary.is_end(token)) closing.push_back(token);
+  }
+  const auto& from = hurry && !closing.empty() ? closing : allowed;
+  return from[random() % from.size()];
+}
+
+// Masks of three answers under each schema, the first with nothing remembered of that schema.
+int measure_masks(int argc, char** argv) {
+  if (argc < 4) return 2;
+  const auto file = GgufFile::open(argv[2]);
+  if (!file) return fail(file.error());
+  const auto tokenizer = Tokenizer::from_gguf(*file);
+  if (!tokenizer) return fail(tokenizer.error());
+  const Vocabulary& vocabulary = tokenizer->vocabulary();
+  const auto trie = std::make_shared<const TokenTrie>(vocabulary);
+  std::mt19937 random(1);
+  std::vector<double> us;
+  std::ifstream schemas(argv[3]);
+  for (std::string line; std::getline(schemas, line);) {
+    auto grammar = Grammar::from_json_schema(line);
+    if (!grammar) return fail(grammar.error());
+    const auto tables = std::make_shared<GrammarTables>(std::move(*grammar), trie);
+    for (int answer = 0; answer < 3; ++answer) {
+      GrammarState state(tables);
+      for (int step = 0; step < 100 && !state.is_finished(); ++step) {
+        const auto start = Clock::now();
+        const TokenBits& mask = state.allow_mask();
+        us.push_back(seconds_since(start) * 1e6);
+        if (!state.accept(pick(mask, vocabulary, step > 30, random))) return 1;
+      }
+    }
+  }
+  if (us.empty()) return 2;
+  std::sort(us.begin(), us.end());
+  std::printf("{\"p50\":%.2f,\"p99\":%.2f,\"max\":%.2f,\"masks\":%zu}\n", us[us.size() / 2],
+              us[us.size() * 99 / 100], us.back(), us.size());
+  return 0;
+}
+
 }  // namespace
 }  // namespace jevons::engine
 
@@ -239,9 +312,10 @@ int main(int argc, char** argv) {
   if (what == "speed") status = measure_speed(argc, argv);
   if (what == "first") status = measure_first(argc, argv);
   if (what == "prefix") status = measure_prefix(argc, argv);
+  if (what == "mask") status = measure_masks(argc, argv);
   if (status == 2) {
     std::fprintf(stderr,
-                 "usage: engine_bench synth|read|speed|first|prefix ... (see its source)\n");
+                 "usage: engine_bench synth|read|speed|first|prefix|mask ... (see its source)\n");
   }
   return status;
 }

@@ -167,10 +167,11 @@ void write_sampling(Encoding& e, std::string_view effort) {
     }
   }
   if (e.takes("seed", sampling.seed.has_value())) e.out.key(e.row.seed).integer(*sampling.seed);
-  const bool logprobs = sampling.logprobs.value_or(false);
+  const bool logprobs = sampling.logprobs.value_or(e.options.logprobs);
   if (!samples) {
-    e.filter.drop_if("logprobs", logprobs);
-    e.filter.drop_if("top_logprobs", logprobs && sampling.top_logprobs);
+    const bool asked = sampling.logprobs.value_or(false);
+    e.filter.drop_if("logprobs", asked);
+    e.filter.drop_if("top_logprobs", asked && sampling.top_logprobs);
     e.filter.drop_if("logit_bias", !sampling.logit_bias.empty());
     e.filter.drop_if("stop", !sampling.stop.empty());
     return;

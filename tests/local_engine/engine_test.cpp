@@ -123,6 +123,23 @@ TEST_CASE("greedy answers are the same alone, in company, and with a cached pref
   }
 }
 
+TEST_CASE("each answer is charged its share of the engine's time, not the time it waited") {
+  const auto engine = load_engine(tiny_options());
+  std::deque<Client> clients(4);
+  const auto began = std::chrono::steady_clock::now();
+  for (Client& client : clients) {
+    REQUIRE(engine->submit(raw_job("share and share alike", 60), client.receiver()).has_value());
+  }
+  std::uint64_t sum = 0;
+  for (Client& client : clients) {
+    client.wait();
+    CHECK(client.usage.compute_us > 0);
+    sum += client.usage.compute_us;
+  }
+  const std::chrono::duration<double, std::micro> all = std::chrono::steady_clock::now() - began;
+  CHECK(static_cast<double>(sum) <= all.count() + 60 * 4);  // each share is rounded
+}
+
 TEST_CASE("prefixes are not shared between tenants") {
   const auto engine = load_engine(tiny_options());
   Job job = raw_job(std::string(100, 'x') + "tail", 2);

@@ -295,3 +295,26 @@ TEST_CASE("plans: below the floor only where the policy would rather relax it") 
   world.policy.relax = {Relax::quality_floor};
   CHECK(world.plan() == "start sonnet, fallback opus, fallback mini");
 }
+
+TEST_CASE("choose: a tool loop stays where it is, and steps up when its calls keep failing") {
+  struct {
+    const char* when;
+    std::int64_t failed;
+    bool signed_thinking;
+    const char* chosen;
+  } rows[] = {
+      {"no call failed", 0, false, "mini"},
+      {"one call failed", 1, false, "mini"},
+      {"two in a row", 2, false, "sonnet"},
+      {"two in a row, behind signed thinking", 2, true, "mini"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.when);
+    World world;
+    world.classification.in_tool_loop = true;
+    world.classification.failed_tool_calls = row.failed;
+    world.classification.signed_thinking = row.signed_thinking;
+    world.snapshot.session_target = mini;  // below the floor for this question
+    CHECK(world.chosen() == row.chosen);
+  }
+}

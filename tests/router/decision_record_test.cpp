@@ -74,6 +74,12 @@ const std::vector<Case>& cases() {
          w.snapshot.session_target = opus;
          w.request.tools.resize(3);
        }},
+      {"a tool loop that keeps failing",
+       [](World& w) {
+         w.classification.in_tool_loop = true;
+         w.classification.failed_tool_calls = 2;
+         w.snapshot.session_target = mini;
+       }},
       {"a pinned name", [](World& w) { w.pinned = sonnet; }},
       {"reasoning effort, tier, several answers, an output cap",
        [](World& w) {

@@ -428,3 +428,35 @@ TEST_CASE("plan: whatever happens, at most attempts_max sends and none after a c
     if (step.kind == Step::Kind::give_up) CHECK_FALSE(plan.failure().message().empty());
   }
 }
+
+TEST_CASE("plan: two samples are compared before a stronger target is asked") {
+  PlanLimits limits{.attempts_max = 4, .escalations_max = 1, .second_sample = true};
+  struct {
+    const char* when;
+    std::vector<PlanStep> steps;
+    std::vector<AttemptResult> script;
+    const char* expected;
+  } rows[] = {
+      {"they agree",
+       stepped,
+       {answered(a), answered(a)},
+       "send a on start; send a on sample; deliver a"},
+      {"they disagree",
+       stepped,
+       {answered(a), answered(a, true), answered(b)},
+       "send a on start; send a on sample; send b on escalate; deliver b"},
+      {"the second one fails",
+       stepped,
+       {answered(a), failed(a, status(503))},
+       "send a on start; send a on sample; deliver a"},
+      {"the first one is weak already",
+       stepped,
+       {answered(a, true), answered(b)},
+       "send a on start; send b on escalate; deliver b"},
+      {"nothing stronger is left", abc, {answered(a)}, "send a on start; deliver a"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.when);
+    CHECK(run(row.steps, row.script, limits) == row.expected);
+  }
+}

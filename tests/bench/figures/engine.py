@@ -11,6 +11,7 @@ ABSENT = {
     "engine": ["engine.decode_vs_llamacpp.smollm2", "engine.decode_vs_llamacpp.olmoe",
                "engine.prefill_vs_llamacpp.smollm2", "engine.prefill_vs_llamacpp.olmoe",
                "engine.decode_vs_bandwidth.olmoe", "engine.batch8_vs_batch1.smollm2",
+               "engine.batch8_vs_bandwidth.olmoe", "engine.contended_decode_vs_llamacpp.smollm2",
                "engine.load_ms_12gb", "engine.prefix_hit_ttft_vs_cold",
                "engine.grammar_mask_us_p50", "engine.grammar_mask_us_p99"],
     "gpu": ["gpu.read_gb_per_s", "gpu.decode_vs_roofline.olmoe", "gpu.decode_vs_llamacpp.olmoe",

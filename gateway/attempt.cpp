@@ -426,7 +426,7 @@ void Attempt::settle(const Error* error, bool delivered) {
 }
 
 void Attempt::write_settlement(AttemptSettlement row, const std::optional<CostBreakdown>& cost) {
-  hold_.settle(row.cost);
+  const std::optional<Nanodollars> spent = row.cost;
   if (row.cost)
     x_.cost += *row.cost;
   else
@@ -451,7 +451,9 @@ void Attempt::write_settlement(AttemptSettlement row, const std::optional<CostBr
   if (!row.usage.suspicion.empty())
     x_.services.metrics.usage_suspicious(
         TargetId{catalog_target_.name, catalog_target_.provider, catalog_target_.reported_model()});
+  // The ledger first: a reload that derives balances from it in between must find the row there.
   if (intended_) x_.services.ledger.settle(std::move(row), {});
+  hold_.settle(spent);
 }
 
 void Attempt::tell_target_book(const Error* error) {

@@ -137,7 +137,7 @@ struct BudgetBook::State {
   Balance& balance(Account& account, std::int64_t at);
   Balance& held(const Hold& hold) { return balance(*hold.account, hold.window_begin); }
   void sweep(std::int64_t now);
-  Error exceeded(const Account& account, const Balance& balance) const;
+  Error exceeded(const Account& account, const Balance& balance, Nanodollars minimum) const;
   Result<Nanodollars> afford(const std::vector<Hold>& holds, Nanodollars wanted,
                              Nanodollars minimum);
   Result<BudgetGrant> reserve(const BudgetSubject& subject, Nanodollars wanted, Nanodollars minimum,
@@ -189,10 +189,21 @@ void BudgetBook::State::sweep(std::int64_t now) {
   sweep_at = std::max<std::size_t>(1'024, 2 * accounts.size());
 }
 
-Error BudgetBook::State::exceeded(const Account& account, const Balance& balance) const {
+Error BudgetBook::State::exceeded(const Account& account, const Balance& balance,
+                                  Nanodollars minimum) const {
   const Budget& budget = budgets[account.budget];
   const Scope scope = scope_of(budget, account.value);
   const bool all = scope.kind.empty();
+  if (minimum > budget.limit) {  // waiting for the next window would not help
+    return Error(
+        Fault::budget_exceeded, Origin::client,
+        fmt::format("even a short answer to this request may cost {}, more than the whole {} {} "
+                    "budget of {}; send a shorter prompt",
+                    usd(minimum, minimum), usd(budget.limit, budget.limit),
+                    window_adjective(budget.window),
+                    all ? std::string("all keys together")
+                        : fmt::format("{} '{}'", scope.kind, scope.name)));
+  }
   return Error(Fault::budget_exceeded, Origin::client,
                fmt::format("{} spent {} of {} {} {} budget; it resets {} {}",
                            all ? std::string("all keys together have")
@@ -212,7 +223,7 @@ Result<Nanodollars> BudgetBook::State::afford(const std::vector<Hold>& holds, Na
     if (!budget.hard) continue;
     const Balance& balance = held(hold);
     const Nanodollars unspent = budget.limit - balance.spent;
-    if (unspent < minimum) return exceeded(*hold.account, balance);
+    if (unspent < minimum) return exceeded(*hold.account, balance, minimum);
     const Nanodollars left = unspent - balance.reserved;
     busy = busy || left < minimum;
     amount = std::min(amount, left);
@@ -469,8 +480,9 @@ BudgetLeft BudgetBook::left(const BudgetSubject& subject, std::int64_t now) {
     const Budget& budget = state_->budgets[account->budget];
     if (!budget.hard) continue;
     const Balance& balance = state_->balance(*account, at);
-    const Nanodollars left =
-        std::max(budget.limit - balance.spent - balance.reserved, Nanodollars{});
+    const Nanodollars unspent = std::max(budget.limit - balance.spent, Nanodollars{});
+    least.unspent = std::min(least.unspent.value_or(unspent), unspent);
+    const Nanodollars left = std::max(unspent - balance.reserved, Nanodollars{});
     if (least.left && *least.left <= left) continue;
     least.left = left;
     least.percent = budget.limit.value > 0 ? 100.0 * static_cast<double>(left.value) /

@@ -58,6 +58,7 @@ struct BudgetStatus {
 
 struct BudgetLeft {
   std::optional<Nanodollars> left;  // least over the matching hard budgets; empty: none matches
+  std::optional<Nanodollars> unspent;  // the same if nothing were reserved
   std::optional<double> percent;    // of that budget's limit
 };
 

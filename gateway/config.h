@@ -74,6 +74,11 @@ ConfigSources system_sources();
 bool load_config(const std::string& path, const ConfigSources& sources, Config& out,
                  std::vector<ConfigError>& errors);
 
+// Only what finds the ledger and its running gateway: `ledger`, `tls`, `admin` and `keys` of
+// jevons.yaml itself, whatever is wrong elsewhere in it or in the files it names. False: not even
+// that can be read.
+bool load_ledger_config(const std::string& path, const ConfigSources& sources, Config& out);
+
 // --config, ./jevons.yaml, $XDG_CONFIG_HOME/jevons/jevons.yaml, /etc/jevons/jevons.yaml: the first
 // that exists; empty if none does.
 std::string find_config(const std::string& from_option, const ConfigSources& sources);

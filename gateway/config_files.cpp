@@ -66,6 +66,7 @@ class ConfigLoader {
     hash_.add(file);
   }
   void load();
+  bool load_ledger_part();
   Config take() { return std::move(config_); }
 
  private:
@@ -315,6 +316,17 @@ void ConfigLoader::load() {
   config_.hash = hash_.hex();
 }
 
+bool ConfigLoader::load_ledger_part() {
+  if (!reader_.ok() || reader_.root().kind != YamlNode::Kind::map) return false;
+  const YamlMap map(reader_, reader_.root(), "the configuration", config_keys);
+  const std::size_t before = errors_.size();
+  read_storage(map);
+  read_admin(map);
+  const bool good = errors_.size() == before;
+  read_keys(context_, map.list("keys"));
+  return good;
+}
+
 }  // namespace
 
 bool load_config(const std::string& path, const ConfigSources& sources, Config& out,
@@ -330,6 +342,18 @@ bool load_config(const std::string& path, const ConfigSources& sources, Config& 
   ConfigLoader loader({path, std::move(*text)}, absolute, sources, errors);
   loader.load();
   if (errors.size() > before) return false;
+  out = loader.take();
+  return true;
+}
+
+bool load_ledger_config(const std::string& path, const ConfigSources& sources, Config& out) {
+  const std::string absolute = std::filesystem::absolute(path).lexically_normal().string();
+  std::string why;
+  auto text = sources.read_file(absolute, why);
+  if (!text) return false;
+  std::vector<ConfigError> known;  // load_config has reported them
+  ConfigLoader loader({path, std::move(*text)}, absolute, sources, known);
+  if (!loader.load_ledger_part()) return false;
   out = loader.take();
   return true;
 }

@@ -64,7 +64,7 @@ std::optional<std::string> read_file_reference(ConfigContext& context, const Yam
 
 std::optional<Secret> read_secret(ConfigContext& context, const YamlNode& node,
                                   std::string_view what) {
-  const auto text = yaml_text(context.reader, node, what);
+  const auto text = yaml_word(context.reader, node, what);
   if (!text) return {};
   std::optional<std::string> value;
   std::string source, why;

@@ -173,6 +173,26 @@ Result<void> identify(Exchange& x) {
   return Result<void>();
 }
 
+// The budget as it is with all reservations decides what is affordable now. Where that leaves
+// nothing, a target is chosen as if they were free: the attempt then waits for them (contract.md 10).
+void decide_now(Exchange& x) {
+  Snapshot snapshot = take_snapshot(x);
+  const DecideInput input{.catalog = x.config->catalog,
+                          .policy = x.resolution.policy,
+                          .pinned = x.resolution.pinned,
+                          .request = x.request,
+                          .classification = x.classification,
+                          .caller = x.caller,
+                          .snapshot = snapshot};
+  x.decision = decide(input);
+  if (!x.decision.target && snapshot.budget_left != snapshot.budget_unspent) {
+    snapshot.budget_left = snapshot.budget_unspent;
+    x.decision = decide(input);
+  }
+  if (x.decision.target && x.endpoint != Endpoint::route)
+    x.decision_record = encode_decision(input, x.decision);
+}
+
 Result<void> prepare(Exchange& x) {
   Result<void> known = identify(x);
   if (known.has_error()) return known.error();
@@ -193,17 +213,7 @@ Result<void> prepare(Exchange& x) {
   const std::int64_t total_ms =
       x.request.stream ? x.config->total_timeout_ms : x.config->whole_timeout_ms;
   x.deadline_ms = x.services.clock.steady_ms() + client_patience_ms(x.http, total_ms);
-  const Snapshot snapshot = take_snapshot(x);
-  const DecideInput input{.catalog = x.config->catalog,
-                          .policy = x.resolution.policy,
-                          .pinned = x.resolution.pinned,
-                          .request = x.request,
-                          .classification = x.classification,
-                          .caller = x.caller,
-                          .snapshot = snapshot};
-  x.decision = decide(input);
-  if (x.decision.target && x.endpoint != Endpoint::route)
-    x.decision_record = encode_decision(input, x.decision);
+  decide_now(x);
   return Result<void>();
 }
 

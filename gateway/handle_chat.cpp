@@ -2,6 +2,7 @@
 
 #include "gateway/exchange.h"
 #include "gateway/finish.h"
+#include "gateway/hold.h"
 #include "gateway/run_attempts.h"
 
 namespace jevons {
@@ -16,7 +17,11 @@ asio::awaitable<Result<void>> serve(Exchange& x) {
   Result<void> prepared = prepare(x);
   if (prepared.has_error()) co_return prepared.error();
   note_decision(x);
-  if (!x.decision.target) co_return infeasible_error(x.decision, x.config->catalog);
+  if (!x.decision.target) {
+    const Error error = infeasible_error(x.decision, x.config->catalog);
+    if (error.fault() != Fault::budget_exceeded) co_return error;
+    co_return spent_budget_error(x, error);
+  }
   if (!x.services.ledger.healthy())
     co_return Error(Fault::ledger_unavailable, "the ledger cannot be written; nothing was spent");
   co_return co_await run_attempts(x);

@@ -93,6 +93,23 @@ void Hold::release() {
   if (BudgetBook* book = std::exchange(book_, nullptr)) book->release(id_);
 }
 
+Error spent_budget_error(const Exchange& x, Error otherwise) {
+  std::optional<Nanodollars> least;
+  for (const Candidate& candidate : x.decision.candidates) {
+    if (candidate.why_not != WhyNot::budget) continue;
+    const Target& target = x.target(candidate.target);
+    const std::int64_t cap = output_cap(x.request, x.classification, target);
+    const auto need = bound(x, target, std::min(cap, output_tokens_min));
+    if (need) least = std::min(least.value_or(*need), *need);
+  }
+  if (!least) return otherwise;
+  BudgetBook& book = x.services.budgets;
+  const auto granted = book.reserve(subject_of(x), *least, *least, x.started_unix_s());
+  if (granted.has_error()) return granted.error();
+  book.release(granted->id);
+  return otherwise;
+}
+
 asio::awaitable<Result<Hold>> hold_budget(Exchange& x, const Target& target) {
   const std::int64_t cap = output_cap(x.request, x.classification, target);
   const std::optional<Nanodollars> wanted = bound(x, target, cap);

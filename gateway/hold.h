@@ -43,4 +43,8 @@ class Hold {
 // budget_busy, price_unknown.
 boost::asio::awaitable<Result<Hold>> hold_budget(Exchange& exchange, const Target& target);
 
+// Where the budget left no target to decide for: which budget is spent, by how much, and until
+// when. `otherwise` if money has become free meanwhile.
+Error spent_budget_error(const Exchange& exchange, Error otherwise);
+
 }  // namespace jevons

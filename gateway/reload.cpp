@@ -26,11 +26,17 @@ Result<void> Reloader::take(Config config) {
   if (from.has_error()) return from.error();
   // Settlements from here on are kept aside, so that none is lost between reading and swapping.
   services_.budgets.begin_reload();
+  if (Result<void> durable = services_.ledger.flush(); durable.has_error()) return durable;
   Result<std::vector<SpendSlice>> slices = services_.ledger.spend_since(*from);
   if (slices.has_error()) return slices.error();
   Result<bool> configured = services_.ledger.keys_ever_configured();
   if (configured.has_error()) return configured.error();
   if (*configured) services_.keys.note_configured();
+  // Remembered, so that taking the keys out of the file again does not open the door.
+  if (!config.keys.empty() && !*configured) {
+    Result<void> noted = services_.ledger.note_keys_configured();
+    if (noted.has_error()) return noted;
+  }
   if (config.needs_ledger_key && stored->empty())
     return Error(Fault::config,
                  "the data listener is reachable from other machines and no key exists: create one "

@@ -173,6 +173,11 @@ asio::awaitable<void> not_served(Worker& worker, HttpRequest& http, Responder& r
   co_await refuse(x, error);
 }
 
+bool without_length(const HttpRequest& http) {
+  return http.body.empty() && http.method == "POST" && http.header("content-length").empty() &&
+         http.header("transfer-encoding").empty();
+}
+
 // A browser asks before it sends a request of another origin.
 asio::awaitable<void> answer_preflight(Worker& worker, HttpRequest& http, Responder& responder) {
   Exchange x(worker, http, responder, Endpoint::chat);
@@ -202,6 +207,13 @@ asio::awaitable<void> route_data_request(Worker& worker, HttpRequest& http, Resp
       Error error(Fault::method_not_allowed, Origin::client,
                   std::string(route.path) + " takes " + std::string(route.method));
       co_await not_served(worker, http, responder, std::move(error), route.method);
+      co_return;
+    }
+    if (without_length(http)) {
+      Error error(Fault::length_required, Origin::client,
+                  "a POST needs a Content-Length header or a chunked body");
+      constexpr std::string_view allow;
+      co_await not_served(worker, http, responder, std::move(error), allow);
       co_return;
     }
     if (single_model) rest = path.substr(8);

@@ -24,6 +24,7 @@ Snapshot take_snapshot(Exchange& x) {
   const BudgetLeft left = x.services.budgets.left(
       BudgetSubject{x.caller.key_name, x.caller.session, x.caller.tags}, snapshot.now_unix_s);
   snapshot.budget_left = left.left;
+  snapshot.budget_unspent = left.unspent;
   snapshot.budget_left_percent = left.percent;
   if (!x.caller.session.empty()) {
     const auto session = x.services.sessions.find(x.caller.key_name, x.caller.session, now_ms);

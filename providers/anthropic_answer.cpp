@@ -9,7 +9,7 @@ namespace jevons {
 
 Result<ChatResponse> decode_anthropic_answer(std::string_view body, const ChatRequest&, Quirks) {
   JsonDocument document;
-  const Result<JsonView> parsed = document.parse(body);
+  const Result<JsonView> parsed = document.parse_answer(body);
   if (!parsed) return protocol_error("is not what it should be. " + parsed.error().message());
   const JsonView root = *parsed;
   if (root["error"].is_object()) {

@@ -53,8 +53,9 @@ CurlCall::CurlCall(const ProviderConfig& provider, HttpCall call)
 
 Error CurlCall::error(Fault fault, const std::string& what) const {
   Error error(fault, Origin::upstream, "provider '" + provider_name + "': " + what);
-  // After a head another call would be a second answer to the same request.
-  return error.with_retry(!head_done && fault != Fault::cancelled).with_maybe_billed(sends > 0);
+  // Once sent it may have been accepted, and without a head nobody can tell: another call could be
+  // a second answer to the same request, billed twice (reliability.md 5, rule 8).
+  return error.with_retry(sends == 0 && fault != Fault::cancelled).with_maybe_billed(sends > 0);
 }
 
 std::size_t CurlCall::on_header(std::string_view line) {

@@ -153,7 +153,7 @@ bool is_blocked(JsonView root) { return root["promptFeedback"]["blockReason"].is
 
 Result<ChatResponse> decode_gemini_answer(std::string_view body, const ChatRequest&, Quirks) {
   JsonDocument document;
-  const Result<JsonView> parsed = document.parse(body);
+  const Result<JsonView> parsed = document.parse_answer(body);
   if (!parsed) return protocol_error("is not what it should be. " + parsed.error().message());
   const JsonView root = unwrapped(*parsed);
   if (const JsonView error = root["error"]; error.is_object()) {

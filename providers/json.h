@@ -94,11 +94,16 @@ class JsonDocument {
   // line and column (syntax, lone surrogate, bad UTF-8, number beyond a double, limits);
   // duplicate_key naming the key.
   Result<JsonView> parse(std::string_view text);
+  // The same for an upstream's answer: a number that no double holds ("1e400") reads as null, so
+  // that a wild claim about usage does not cost the client its answer.
+  Result<JsonView> parse_answer(std::string_view text);
   JsonView root() const { return nodes_.empty() ? JsonView() : JsonView(this, 0); }
 
  private:
   friend class JsonView;
   friend class JsonTreeBuilder;
+  struct Failure;
+  bool read(std::string_view text, Failure& failure);
   struct Node {
     const char* text = nullptr;   // of strings, numbers and keys; points into arena_
     std::uint32_t length = 0;     // bytes of text, or number of members or elements

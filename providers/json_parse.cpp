@@ -82,6 +82,7 @@ std::size_t find_missed_control(std::string_view text) {
 struct ParseProblem {
   Fault fault = Fault::invalid_json;
   std::string message;  // empty: the reader's own
+  bool number_too_large = false;
 };
 
 }  // namespace
@@ -97,7 +98,10 @@ class JsonTreeBuilder {
   bool RawNumber(const char* digits, rapidjson::SizeType length, bool) {
     const std::string_view text(digits, length);
     if (length > 300 || text.find_first_of("eE") != std::string_view::npos) {
-      if (!number_fits(text)) return refuse("a number is too large for a double");
+      if (!number_fits(text)) {
+        problem_.number_too_large = true;
+        return refuse("a number is too large for a double");
+      }
     }
     return leaf(JsonKind::number, text, length);
   }
@@ -241,18 +245,23 @@ Error json_error(std::string_view text, std::size_t offset, const ParseProblem& 
 
 }  // namespace
 
-Result<JsonView> JsonDocument::parse(std::string_view text) {
+struct JsonDocument::Failure {
+  std::size_t offset = 0;
+  ParseProblem problem;
+  rapidjson::ParseErrorCode code = rapidjson::kParseErrorNone;
+
+  bool number_too_large() const {
+    return problem.number_too_large || code == rapidjson::kParseErrorNumberTooBig;
+  }
+};
+
+// False with what is wrong; the document is then empty.
+bool JsonDocument::read(std::string_view text, Failure& failure) {
   constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseInsituFlag |
                              rapidjson::kParseNumbersAsStringsFlag;
   constexpr std::size_t padding = 16;  // the reader looks at whole blocks of 16 bytes
   nodes_.clear();
   arena_.clear();
-  if (text.size() >= UINT32_MAX) {
-    return Error(Fault::invalid_json, Origin::client, "The JSON text is longer than 4 GiB.");
-  }
-  if (!is_utf8(text)) {
-    return Error(Fault::invalid_json, Origin::client, "The JSON text is not valid UTF-8.");
-  }
   arena_.reserve(text.size() + padding);
   arena_.append(text).append(padding, '\0');
   JsonTreeBuilder builder(*this);
@@ -261,20 +270,48 @@ Result<JsonView> JsonDocument::parse(std::string_view text) {
   const rapidjson::ParseResult parsed = reader.Parse<flags>(stream, builder);
   const std::size_t control = find_missed_control(text);
   if (control < (parsed.IsError() ? parsed.Offset() : text.size())) {
-    nodes_.clear();
-    return json_error(text, control, {}, rapidjson::kParseErrorStringEscapeInvalid);
+    failure = {control, {}, rapidjson::kParseErrorStringEscapeInvalid};
+  } else if (parsed.IsError()) {
+    failure = {parsed.Offset(), builder.problem(), parsed.Code()};
+  } else if (stream.Tell() < text.size()) {  // to the reader a NUL byte is the end of the text
+    failure = {stream.Tell(), {}, rapidjson::kParseErrorNone};
+    failure.problem.message = "a NUL byte follows the value";
+  } else {
+    return true;
   }
-  if (parsed.IsError()) {
-    nodes_.clear();
-    return json_error(text, parsed.Offset(), builder.problem(), parsed.Code());
+  nodes_.clear();
+  return false;
+}
+
+Result<JsonView> JsonDocument::parse(std::string_view text) {
+  nodes_.clear();
+  if (text.size() >= UINT32_MAX) {
+    return Error(Fault::invalid_json, Origin::client, "The JSON text is longer than 4 GiB.");
   }
-  // To the reader a NUL byte is the end of the text.
-  if (stream.Tell() < text.size()) {
-    nodes_.clear();
-    const ParseProblem problem{Fault::invalid_json, "a NUL byte follows the value"};
-    return json_error(text, stream.Tell(), problem, rapidjson::kParseErrorNone);
+  if (!is_utf8(text)) {
+    return Error(Fault::invalid_json, Origin::client, "The JSON text is not valid UTF-8.");
   }
-  return root();
+  Failure failure;
+  if (read(text, failure)) return root();
+  return json_error(text, failure.offset, failure.problem, failure.code);
+}
+
+Result<JsonView> JsonDocument::parse_answer(std::string_view text) {
+  constexpr int replaced_max = 32;
+  Result<JsonView> parsed = parse(text);
+  std::string mended;
+  for (int i = 0; i < replaced_max && !parsed; ++i) {
+    const std::string_view now = mended.empty() ? text : std::string_view(mended);
+    Failure failure;
+    if (now.size() >= UINT32_MAX || !is_utf8(now) || read(now, failure)) break;
+    if (!failure.number_too_large()) break;
+    const std::size_t begin = std::min(failure.offset, now.size());
+    const std::size_t end = std::min(now.find_first_not_of("0123456789+-.eE", begin), now.size());
+    if (end == begin) break;
+    mended = std::string(now).replace(begin, end - begin, "null");
+    parsed = parse(mended);
+  }
+  return parsed;
 }
 
 }  // namespace jevons

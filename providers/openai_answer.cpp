@@ -106,7 +106,7 @@ Result<void> read_embeddings(JsonView root, const ChatRequest& request, ChatResp
 Result<ChatResponse> decode_openai_answer(std::string_view body, const ChatRequest& request,
                                           Quirks quirks) {
   JsonDocument document;
-  const Result<JsonView> parsed = document.parse(body);
+  const Result<JsonView> parsed = document.parse_answer(body);
   if (!parsed) return protocol_error("is not what it should be. " + parsed.error().message());
   const JsonView root = *parsed;
   if (const JsonView error = root["error"]; error.present()) {

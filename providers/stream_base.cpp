@@ -42,7 +42,7 @@ Result<void> SseDecoder::finish(std::vector<StreamEvent>& events) {
 }
 
 Result<JsonView> SseDecoder::parse(std::string_view data) {
-  const Result<JsonView> parsed = document_.parse(data);
+  const Result<JsonView> parsed = document_.parse_answer(data);
   if (!parsed) return protocol_error("has a broken stream event. " + parsed.error().message());
   return parsed;
 }

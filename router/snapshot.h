@@ -27,8 +27,10 @@ struct Snapshot {
   std::int64_t now_unix_s = 0;
   std::uint64_t seed = 0;            // randomness of this decision
   std::vector<TargetState> targets;  // same order as Catalog::targets; empty = all defaults
-  // Least that all matching hard budgets could still afford; absent = no hard budget.
+  // Least that all matching hard budgets could still afford beside what is reserved; absent = no
+  // hard budget.
   std::optional<Nanodollars> budget_left;
+  std::optional<Nanodollars> budget_unspent;  // the same if nothing were reserved
   std::optional<double> budget_left_percent;
   // What exploration may still cost today; absent = the policy sets no limit.
   std::optional<Nanodollars> explore_left;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <initializer_list>
 #include <numeric>
 #include <utility>
 
@@ -36,6 +37,52 @@ std::optional<std::int64_t> integer_of(std::string_view text) {
   return value;
 }
 
+bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), text) != words.end();
+}
+
+// "7", "-1.5e3", ".5": what YAML 1.2 reads as a decimal number when it stands without quotes.
+bool is_yaml_number(std::string_view text) {
+  const auto skip_digits = [&text] {
+    const std::size_t count = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(count);
+    return count;
+  };
+  const auto skip_sign = [&text] {
+    if (!text.empty() && (text.front() == '-' || text.front() == '+')) text.remove_prefix(1);
+  };
+  skip_sign();
+  if (is_one_of(text, {".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN"})) return true;
+  std::size_t digits = skip_digits();
+  if (!text.empty() && text.front() == '.') {
+    text.remove_prefix(1);
+    digits += skip_digits();
+  }
+  if (digits == 0) return false;
+  if (text.empty() || (text.front() != 'e' && text.front() != 'E')) return text.empty();
+  text.remove_prefix(1);
+  skip_sign();
+  return skip_digits() > 0 && text.empty();
+}
+
+bool is_radix_number(std::string_view text) {
+  const std::string_view digits = text.substr(std::min<std::size_t>(2, text.size()));
+  if (digits.empty()) return false;
+  const auto only = [&](std::string_view set) {
+    return digits.find_first_not_of(set) == std::string_view::npos;
+  };
+  return (text.starts_with("0x") && only("0123456789abcdefABCDEF")) ||
+         (text.starts_with("0o") && only("01234567"));
+}
+
+// What any YAML 1.2 reader, the editor with the JSON Schema included, takes for a number or a
+// boolean and not for a text. Empty: it is a text.
+std::string_view other_type(const YamlNode& node) {
+  if (node.quoted) return {};
+  if (is_one_of(node.text, {"true", "True", "TRUE", "false", "False", "FALSE"})) return "boolean";
+  return is_yaml_number(node.text) || is_radix_number(node.text) ? "number" : "";
+}
+
 // The text of a scalar; reports what is none.
 const std::string* scalar(YamlReader& reader, const YamlNode& node, std::string_view what) {
   const std::string name(what);
@@ -59,6 +106,24 @@ void fail_form(YamlReader& reader, const YamlNode& node, std::string_view what,
                std::string_view form) {
   reader.fail(node,
               std::string(what) + " takes " + std::string(form) + ", got " + shown(node.text));
+}
+
+// The digits of a number. In quotes they are a text; reported.
+const std::string* number_text(YamlReader& reader, const YamlNode& node, std::string_view what) {
+  const std::string* text = scalar(reader, node, what);
+  if (text == nullptr || !node.quoted) return text;
+  reader.fail(node, std::string(what) + " takes a number without quotes, got " + shown(*text) +
+                        " in quotes");
+  return nullptr;
+}
+
+// A number or boolean where a text is wanted; reported.
+bool is_text(YamlReader& reader, const YamlNode& node, std::string_view what) {
+  const std::string_view type = other_type(node);
+  if (type.empty()) return true;
+  reader.fail(node, std::string(what) + " takes a text, got the " + std::string(type) + " " +
+                        node.text + "; if that is meant, write it in quotes");
+  return false;
 }
 
 // "07:30" -> 450; "24:00" is allowed as an end.
@@ -95,6 +160,12 @@ void YamlReader::fail_unquoted(const YamlNode& at, std::string message) {
 
 std::optional<std::string> yaml_text(YamlReader& reader, const YamlNode& node,
                                      std::string_view what) {
+  if (node.kind == YamlNode::Kind::scalar && !is_text(reader, node, what)) return {};
+  return yaml_word(reader, node, what);
+}
+
+std::optional<std::string> yaml_word(YamlReader& reader, const YamlNode& node,
+                                     std::string_view what) {
   const std::string* text = scalar(reader, node, what);
   if (text == nullptr) return {};
   if (text->empty()) {
@@ -123,6 +194,7 @@ std::optional<std::string> yaml_name(YamlReader& reader, const YamlNode& node,
     fail_form(reader, node, what, "a name of letters, digits and . _ - / : (at most 128)");
     return {};
   }
+  if (!is_text(reader, node, what)) return {};
   return *text;
 }
 
@@ -137,7 +209,7 @@ std::optional<bool> yaml_boolean(YamlReader& reader, const YamlNode& node, std::
 std::optional<std::int64_t> yaml_integer(YamlReader& reader, const YamlNode& node,
                                          std::string_view what, std::int64_t low,
                                          std::int64_t high) {
-  const std::string* text = scalar(reader, node, what);
+  const std::string* text = number_text(reader, node, what);
   if (text == nullptr) return {};
   if (text->size() > 1 && text->front() == '0' && all_digits(*text)) {
     reader.fail(node, std::string(what) + " must not have leading zeros, got " + shown(*text));
@@ -152,7 +224,7 @@ std::optional<std::int64_t> yaml_integer(YamlReader& reader, const YamlNode& nod
 
 std::optional<double> yaml_decimal(YamlReader& reader, const YamlNode& node, std::string_view what,
                                    double low, double high) {
-  const std::string* text = scalar(reader, node, what);
+  const std::string* text = number_text(reader, node, what);
   if (text == nullptr) return {};
   double value = 0;
   if (is_plain_decimal(*text)) {
@@ -221,7 +293,7 @@ std::optional<std::int64_t> yaml_date(YamlReader& reader, const YamlNode& node,
 
 std::optional<Picodollars> yaml_per_million(YamlReader& reader, const YamlNode& node,
                                             std::string_view what) {
-  const std::string* text = scalar(reader, node, what);
+  const std::string* text = number_text(reader, node, what);
   if (text == nullptr) return {};
   if (const auto price =
           is_plain_decimal(*text) ? parse_dollars_per_million(*text) : std::nullopt) {
@@ -233,7 +305,7 @@ std::optional<Picodollars> yaml_per_million(YamlReader& reader, const YamlNode& 
 
 std::optional<Nanodollars> yaml_dollars(YamlReader& reader, const YamlNode& node,
                                         std::string_view what) {
-  const std::string* text = scalar(reader, node, what);
+  const std::string* text = number_text(reader, node, what);
   if (text == nullptr) return {};
   if (const auto amount = is_plain_decimal(*text) ? parse_dollars(*text) : std::nullopt)
     return amount;
@@ -243,7 +315,7 @@ std::optional<Nanodollars> yaml_dollars(YamlReader& reader, const YamlNode& node
 
 std::optional<Rational> yaml_rational(YamlReader& reader, const YamlNode& node,
                                       std::string_view what) {
-  const std::string* text = scalar(reader, node, what);
+  const std::string* text = number_text(reader, node, what);
   if (text == nullptr) return {};
   if (is_plain_decimal(*text) && text->size() <= 10) {
     std::string digits = *text;

@@ -36,7 +36,12 @@ class YamlReader {
 };
 
 // Each reads one scalar, or reports and answers empty. `what` names the value in the message.
+// Types are as the JSON Schemas say: a text that YAML reads as a number needs quotes, a number must
+// not have any.
 std::optional<std::string> yaml_text(YamlReader& reader, const YamlNode& node,
+                                     std::string_view what);
+// The same for a value that may be a number or a boolean too, such as that of a condition.
+std::optional<std::string> yaml_word(YamlReader& reader, const YamlNode& node,
                                      std::string_view what);
 // A name: letters, digits and . _ - / : , at most 128 of them.
 std::optional<std::string> yaml_name(YamlReader& reader, const YamlNode& node,

@@ -176,6 +176,9 @@ LedgerAnswer spend(const LedgerApi& api, const LedgerCall& call) {
     else
       return refusal(bad("query", fmt::format("unknown parameter '{}'", name)));
   }
+  // What was answered before this call is in the report, also what still waits for its commit. A
+  // ledger that cannot write reports what it has.
+  (void)api.ledger.flush();
   const auto report = spend_report(api.ledger, asked, api.clock.unix_ns());
   if (!report) return refusal(report.error());
   return {.status = 200, .content_type = "application/json", .body = spend_json(*report)};

@@ -28,7 +28,7 @@ void add_spend(App& app) {
   spend->add_option("--tz", options->words.tz, "Time zone of days, like Europe/Berlin");
   CLI::Option* json = spend->add_flag("--json", options->json, "As JSON, money in nanodollars");
   spend->add_flag("--csv", options->csv, "As CSV")->excludes(json);
-  on_config(app, spend, [&app, options](const Config& config) {
+  on_ledger(app, spend, [&app, options](const Config& config) {
     return spend_command(config, *options, app.io);
   });
 }
@@ -65,7 +65,7 @@ void add_new_key(App& app, CLI::App& keys) {
   create->add_option("--tokens-per-minute", options->tokens_per_minute, "0: no limit");
   create->add_option("--expires", options->expires, "Date or instant, exclusive");
   create->add_flag("--json", options->json, "name, id, key and hash as JSON");
-  on_config(app, create, [&app, options](const Config& config) {
+  on_ledger(app, create, [&app, options](const Config& config) {
     return keys_create_command(config, *options, app.io);
   });
 }
@@ -89,13 +89,13 @@ void add_keys(App& app) {
     command->add_option("name", words->name, "Name or id")->required();
   rotate->add_option("--overlap", words->overlap, "How long the old secret still works")
       ->capture_default_str();
-  on_config(app, list, [&app, words](const Config& config) {
+  on_ledger(app, list, [&app, words](const Config& config) {
     return keys_list_command(config, words->json, app.io);
   });
-  on_config(app, revoke, [&app, words](const Config& config) {
+  on_ledger(app, revoke, [&app, words](const Config& config) {
     return keys_revoke_command(config, words->name, words->json, app.io);
   });
-  on_config(app, rotate, [&app, words](const Config& config) {
+  on_ledger(app, rotate, [&app, words](const Config& config) {
     return keys_rotate_command(config, words->name, words->overlap, words->json, app.io);
   });
 }
@@ -115,18 +115,18 @@ void add_ledger(App& app) {
   verify->add_flag("--json", words->json, "As JSON");
   CLI::App* exported = add_command(*ledger, "export", "Every attempt, a line each.");
   exported->add_flag("--csv", words->csv, "The only format so far");
-  on_config(app, backup, [&app, words](const Config& config) {
+  on_ledger(app, backup, [&app, words](const Config& config) {
     return ledger_backup_command(config, words->file, app.io);
   });
-  on_config(app, verify, [&app, words](const Config& config) {
+  on_ledger(app, verify, [&app, words](const Config& config) {
     return ledger_verify_command(config, words->json, app.io);
   });
-  on_config(app, exported,
+  on_ledger(app, exported,
             [&app](const Config& config) { return ledger_export_command(config, app.io); });
   CLI::App* audit = add_command(app.root, "audit", "Who changed what, and when.");
   audit->add_option("--since", words->since, "Date or instant");
   audit->add_flag("--json", words->json, "As JSON");
-  on_config(app, audit, [&app, words](const Config& config) {
+  on_ledger(app, audit, [&app, words](const Config& config) {
     return audit_command(config, words->since, words->json, app.io);
   });
 }

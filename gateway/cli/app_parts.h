@@ -44,6 +44,18 @@ void on_config(App& app, CLI::App* command, Act act) {
   });
 }
 
+// The same for commands about the ledger: they work while a policy or another file is broken.
+template <class Act>
+void on_ledger(App& app, CLI::App* command, Act act) {
+  command->callback([&app, act] {
+    app.run = [&app, act]() -> Exit {
+      Config config;
+      if (!load_for_ledger(app.io, system_sources(), app.config, config)) return Exit::config;
+      return act(config);
+    };
+  });
+}
+
 void add_config_commands(App& app);  // check, init, policy, prices, explain
 void add_ledger_commands(App& app);  // spend, keys, ledger, audit
 void add_serve_commands(App& app);   // serve, targets

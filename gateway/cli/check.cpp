@@ -67,13 +67,22 @@ Exit run_check(const CliIo& io, const ConfigSources& sources, const CheckOptions
   return Exit::config;
 }
 
-bool load_for_reading(const CliIo& io, const ConfigSources& sources, const std::string& config,
-                      Config& out) {
+namespace {
+
+ConfigSources without_secrets(const ConfigSources& sources) {
   ConfigSources lenient = sources;
-  lenient.environment = [&](const std::string& name) {
+  lenient.environment = [&sources](const std::string& name) {
     auto value = sources.environment(name);
     return value || name == "HOME" || name.starts_with("XDG_") ? value : "not-needed-here";
   };
+  return lenient;
+}
+
+}  // namespace
+
+bool load_for_reading(const CliIo& io, const ConfigSources& sources, const std::string& config,
+                      Config& out) {
+  const ConfigSources lenient = without_secrets(sources);
   const std::string file = find_config(config, sources);
   std::vector<ConfigError> errors;
   bool good = false;
@@ -86,6 +95,20 @@ bool load_for_reading(const CliIo& io, const ConfigSources& sources, const std::
   }
   if (!good) io.err << config_errors_text(errors);
   return good;
+}
+
+bool load_for_ledger(const CliIo& io, const ConfigSources& sources, const std::string& config,
+                     Config& out) {
+  const ConfigSources lenient = without_secrets(sources);
+  const std::string file = find_config(config, sources);
+  if (file.empty()) return load_for_reading(io, sources, config, out);
+  std::vector<ConfigError> errors;
+  if (load_config(file, lenient, out, errors)) return true;
+  io.err << config_errors_text(errors);
+  if (!load_ledger_config(file, lenient, out)) return false;
+  io.err << "warning: this configuration has errors; only its ledger and its admin listener are "
+            "used here\n";
+  return true;
 }
 
 }  // namespace jevons

@@ -75,5 +75,9 @@ Exit run_prices_list(const CliIo& io, const ConfigSources& sources,
 // matter. Without any file the built-in one with all providers. Prints all errors; false then.
 bool load_for_reading(const CliIo& io, const ConfigSources& sources, const std::string& config,
                       Config& out);
+// The same for `spend`, `keys`, `ledger` and `audit`: where something else is broken, the errors go
+// to `err` as a warning and only what leads to the ledger is read.
+bool load_for_ledger(const CliIo& io, const ConfigSources& sources, const std::string& config,
+                     Config& out);
 
 }  // namespace jevons

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import time
 
 import pytest
 
@@ -49,12 +50,34 @@ def test_race_never_overshoots(stack, calls):
 
 def test_settled_spend_alone_is_402(stack):
     stack.start(config={"budgets": [hard("0.004")]}, script={"defaults": CALL})
-    assert stack.chat(PROMPT, model="gpt", max_tokens=100)[0] in (200, 402)
-    status, fields, answer = stack.chat(PROMPT, model="gpt", max_tokens=100)
+    assert stack.chat("short", model="gpt", max_tokens=100)[0] == 200
+    status, fields, answer = stack.chat("short", model="gpt", max_tokens=100)
     assert (status, answer["error"]["code"]) == (402, "budget_exceeded")
     assert answer["error"]["type"] == "insufficient_quota"
-    assert "cap" in answer["error"]["message"], "the message names the budget"
+    message = answer["error"]["message"]
+    assert message.startswith("key 'ci' has spent $0.00"), message
+    assert "of its $0.004 monthly budget; it resets on" in message, message
     assert fields["x-should-retry"] == "false"
+
+
+def test_open_reservations_alone_never_say_402(stack):
+    """While calls are under way they hold the budget: others wait 2 s, then 503, and are served
+    once it is free."""
+    stack.start(config={"budgets": [hard("0.012")]},
+                script={"defaults": {**CALL, "delay_ms": 6000}})
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(stack.chat, PROMPT, model="gpt", max_tokens=100)
+        end = time.monotonic() + 5
+        while stack.upstream.stats()["open"] < 1 and time.monotonic() < end:
+            time.sleep(0.01)
+        begin = time.monotonic()
+        status, fields, answer = stack.chat(PROMPT, model="gpt", max_tokens=100)
+        assert (status, answer["error"]["code"]) == (503, "budget_busy"), answer
+        assert time.monotonic() - begin > 1.9, "it waits before it refuses"
+        assert fields["x-should-retry"] == "true" and int(fields["retry-after"]) >= 1
+        waited = pool.submit(stack.chat, "short", model="gpt", max_tokens=100)
+        assert first.result()[0] == 200
+        assert waited.result()[0] == 200
 
 
 def test_budget_survives_a_restart(stack):
@@ -83,6 +106,16 @@ def test_budget_per_tag_and_session(stack):
         codes = [stack.chat(PROMPT, model="gpt", max_tokens=100,
                             headers={"x-jevons-session": session})[0] for _ in range(3)]
         assert codes == [200, 200, 402]
+
+
+def test_request_that_no_window_could_pay_says_so(stack):
+    stack.start(config={"budgets": [hard("0.006")]}, script={"defaults": CALL})
+    status, fields, answer = stack.chat(PROMPT, model="gpt", max_tokens=100)
+    assert (status, fields["x-should-retry"]) == (402, "false")
+    message = answer["error"]["message"]
+    assert message.startswith("even a short answer to this request may cost $0.011"), message
+    assert message.endswith("more than the whole $0.006 monthly budget of key 'ci'; send a shorter "
+                            "prompt"), message
 
 
 def test_auto_falls_to_what_the_budget_affords(stack):

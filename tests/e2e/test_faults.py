@@ -46,9 +46,7 @@ def test_usage_lies(stack, lie, stream):
         assert status == 200 and events[-1] == "[DONE]", text
     else:
         status, _, answer = stack.chat(model="gpt", max_tokens=100)
-        assert status in (200, 502), answer
-        if status == 502:
-            assert answer["error"]["code"] == "upstream_protocol_error"
+        assert status == 200, answer
     assert stack.gateway.alive()
     assert stack.chat(model="small")[0] == 200, "the next request is served"
     stack.gateway.stop()
@@ -60,7 +58,7 @@ def test_usage_lies(stack, lie, stream):
     honest = {"twice", "decreasing", "every chunk", "another model", "null details",
               "total that does not add up"}
     sources = {r for k, r in row.items() if k.endswith("_source")}
-    if lie == "absent":
+    if lie in ("absent", "1e400"):
         assert "estimated" in sources, row
     if lie in honest:
         assert "measured" in sources, row
@@ -256,6 +254,32 @@ def test_stale_connection_never_doubles_a_post(started, rounds):
         if status == 502:
             assert fields["x-should-retry"] == "false"
     # the books at the end: POSTs seen upstream = attempt rows
+
+
+@pytest.mark.estimated  # the scripted upstream bills nothing for it, a real one might
+@pytest.mark.parametrize("how", ["always", "rst"])
+@pytest.mark.parametrize("stream", [False, True], ids=["body", "stream"])
+def test_unanswered_request_is_not_sent_again(started, how, stream):
+    """Rule 8: sent, but no head came back. It may have been accepted, so no target gets it twice."""
+    started.upstream.script(defaults={"drop": how})
+    status, fields, answer = started.chat(stream=stream)
+    assert (status, answer["error"]["code"]) == (502, "upstream_error"), answer
+    assert fields["x-should-retry"] == "false" and fields["x-jevons-attempts"] == "1"
+    assert len(started.settled_bill()["calls"]) == 1
+    assert started.gateway.stop() == 0
+    (row,) = started.rows()
+    assert (row["state"], row["outcome"]) == ("settled", "upstream_error")
+    assert row["output_source"] == "estimated"
+
+
+@pytest.mark.no_books  # an attempt whose connection was refused is a row, and no call of the bill
+def test_unsent_request_goes_to_the_next_target(stack):
+    stack.start(providers={"rack": {"base_url": "http://127.0.0.1:1/v1"}})
+    status, fields, answer = stack.chat()
+    assert status == 200, answer
+    assert fields["x-jevons-attempts"] == "2" and fields["x-jevons-target"] != "local-moe"
+    assert stack.gateway.stop() == 0
+    assert sorted(r["state"] for r in stack.rows()) == ["settled", "voided"]
 
 
 # Hostile headers.

@@ -97,6 +97,10 @@ def test_reload_drops_no_request(stack):
         thread.join()
     assert len(results) > 20
     assert [r for r in results if not r[1]] == []
+    # The last reload left a broken file behind; the gateway and the reports go on.
+    done = stack.gateway.cli("spend", "--since", "7d")
+    assert "default.yaml:2:1: ']' is missing" in done.stderr
+    assert "warning: this configuration has errors; only its ledger" in done.stderr
 
 
 def test_reload_takes_a_new_policy(stack):
@@ -140,6 +144,18 @@ def test_other_address_without_keys_is_a_config_error(stack):
                                                        "admin": "127.0.0.1:0"}})
     with pytest.raises(RuntimeError, match=r"exit 4"):
         stack.start()
+
+
+def test_keys_taken_out_of_the_file_open_no_door(stack):
+    hash_ = "hmac-sha256:" + "0" * 64
+    stack.start(with_key=False, config={"keys": [{"name": "ci", "hash": hash_}]})
+    body = {"model": "auto", "messages": [{"role": "user", "content": "x"}]}
+    assert stack.gateway.post(body)[0] == 401
+    assert stack.gateway.stop() == 0
+    world.write(stack.folder / "gateway", stack.upstream.url)
+    stack.gateway = processes.Gateway(stack.config)
+    status, _, answer = stack.gateway.post(body)
+    assert (status, answer["error"]["code"]) == (401, "invalid_api_key")
 
 
 def test_anonymous_only_from_loopback_names(stack):

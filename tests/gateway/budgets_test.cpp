@@ -112,12 +112,49 @@ TEST_CASE("the refusal says who spent how much of what and until when") {
     const auto grant = book.reserve(who, {row.spent}, {row.spent}, noon);
     REQUIRE(grant);
     book.settle(grant->id, {row.spent});
-    const auto refused = book.reserve(who, {dollar}, {20'000'000}, noon);
+    const Nanodollars least{std::min<std::int64_t>(20'000'000, row.budget.limit.value)};
+    const auto refused = book.reserve(who, {dollar}, least, noon);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().message() == row.message);
     CHECK(refused.error().fault() == Fault::budget_exceeded);
     CHECK_FALSE(refused.error().retryable());
   }
+}
+
+TEST_CASE("a request that no window could pay is told so") {
+  Budget key = daily("key", 6'000'000);
+  key.per = "key";
+  Budget all = daily("all", 2 * dollar);
+  const struct {
+    Budget budget;
+    std::int64_t least;
+    const char* message;
+  } rows[] = {
+      {key, 11'050'000,
+       "even a short answer to this request may cost $0.01105, more than the whole $0.006 daily "
+       "budget of key 'ci-bot'; send a shorter prompt"},
+      {all, 3 * dollar,
+       "even a short answer to this request may cost $3.00, more than the whole $2.00 daily budget "
+       "of all keys together; send a shorter prompt"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.message);
+    BudgetBook book;
+    configure(book, {row.budget});
+    const auto refused = book.reserve(subject("ci-bot"), {row.least}, {row.least}, noon);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message() == row.message);
+    CHECK(refused.error().fault() == Fault::budget_exceeded);
+  }
+}
+
+TEST_CASE("what is left counts reservations, what is unspent does not") {
+  BudgetBook book;
+  configure(book, {daily("all", 100)});
+  REQUIRE(book.reserve(subject("k"), {70}, {70}, noon));
+  const BudgetLeft left = book.left(subject("k"), noon);
+  CHECK(left.left->value == 30);
+  CHECK(left.unspent->value == 100);
 }
 
 TEST_CASE("all matching budgets reserve together or none") {

@@ -110,6 +110,30 @@ TEST_CASE("everything else is refused, with its place") {
   }
 }
 
+TEST_CASE("an upstream's number beyond a double reads as null, the rest as it is") {
+  struct Row {
+    const char* when;
+    std::string text, read;
+  };
+  const std::vector<Row> rows = {
+      {"a member", R"({"a":1e400,"b":"x"})", R"({"a":null,"b":"x"})"},
+      {"several", "[-1e999, 2e308, 3]", "[null,null,3]"},
+      {"without an exponent", "[" + std::string(400, '9') + ",1]", "[null,1]"},
+      {"alone", "1E+400", "null"},
+      {"inside a string it is text", R"(["1e400"])", R"(["1e400"])"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.when);
+    JsonDocument document;
+    const Result<JsonView> parsed = document.parse_answer(row.text);
+    REQUIRE(parsed.has_value());
+    CHECK(parsed->json() == row.read);
+  }
+  JsonDocument document;
+  CHECK_FALSE(document.parse_answer("[1e400").has_value());
+  CHECK_FALSE(document.parse_answer(R"({"a":1e400,"a":2})").has_value());
+}
+
 TEST_CASE("a duplicate key is its own code and names the key") {
   JsonDocument document;
   const Result<JsonView> parsed = document.parse(R"({"tools":[{"x":1,"x":1}]})");

@@ -86,11 +86,31 @@ asio::awaitable<Result<void>> Attempt::open() {
   if (!provider || provider->on_disconnect == OnDisconnect::cancel)
     x_.on_gone = [this] { cancel(EndedBy::client); };
   Result<void> called = co_await call();
+  // A refused key makes room for the provider's next one. Each POST is an attempt with its own row.
+  std::size_t keys_left = provider ? provider->keys.size() : 0;
+  while (called.has_error() && called.error().rotates_key() && keys_left > 1 && !cancelled_) {
+    --keys_left;
+    const Error refused = called.error();
+    settle(&refused, false);
+    if (!begin_again()) break;
+    called = co_await call();
+  }
   if (called.has_error() && !settled_) {
     const Error error = called.error();
     settle(&error, false);
   }
   co_return called;
+}
+
+// The same target as a new attempt, once the row before is settled.
+bool Attempt::begin_again() {
+  begun_ = x_.services.targets.begin(catalog_target_.name, now_ms());
+  if (!begun_) return false;
+  number_ = ++x_.attempts;
+  on_ = PlanOn::retry;
+  started_ms_ = now_ms();
+  settled_ = intended_ = sent_ = false;
+  return true;
 }
 
 asio::awaitable<Result<void>> Attempt::call() {
@@ -147,8 +167,9 @@ asio::awaitable<Result<void>> Attempt::first_events() {
       return e.kind == StreamEvent::Kind::error;
     });
     if (failed != events_.end()) {
+      // It had accepted the request with a 2xx head: nobody is asked a second time (rule 8).
       Error error(Fault::upstream_error, Origin::upstream, failed->error_message);
-      error.with_retry(true);
+      error.with_maybe_billed(true);
       result = error;
       break;
     }

@@ -49,6 +49,7 @@ class Attempt {
   Nanodollars cost_so_far() const;
 
  private:
+  bool begin_again();
   boost::asio::awaitable<Result<void>> call();
   boost::asio::awaitable<Result<void>> first_events();
   boost::asio::awaitable<Result<void>> deliver_whole();

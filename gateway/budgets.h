@@ -57,9 +57,9 @@ struct BudgetStatus {
 };
 
 struct BudgetLeft {
-  std::optional<Nanodollars> left;  // least over the matching hard budgets; empty: none matches
+  std::optional<Nanodollars> left;     // least over the matching hard budgets; empty: none matches
   std::optional<Nanodollars> unspent;  // the same if nothing were reserved
-  std::optional<double> percent;    // of that budget's limit
+  std::optional<double> percent;       // of that budget's limit
 };
 
 // `spent` has passed `share` of `limit`: for logs and webhooks. Once per window and share.

@@ -173,8 +173,8 @@ Result<void> identify(Exchange& x) {
   return Result<void>();
 }
 
-// The budget as it is with all reservations decides what is affordable now. Where that leaves
-// nothing, a target is chosen as if they were free: the attempt then waits for them (contract.md 10).
+// The budget with all its reservations decides what is affordable now. Where that leaves nothing, a
+// target is chosen as if none were held: the attempt then waits for them (contract.md 10).
 void decide_now(Exchange& x) {
   Snapshot snapshot = take_snapshot(x);
   const DecideInput input{.catalog = x.config->catalog,

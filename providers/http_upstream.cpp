@@ -134,7 +134,7 @@ asio::awaitable<Result<UpstreamAnswer>> HttpUpstream::open(const UpstreamCall& c
 
   HttpCall http = http_call(call, std::move(*wire));
   Result<std::unique_ptr<HttpExchange>> exchange =
-      co_await exchange_with_rotation(std::move(http), cancel);
+      co_await exchange_with_key(std::move(http), cancel);
   if (!exchange) co_return exchange.error();
 
   if (call.encode.stream) {
@@ -172,29 +172,21 @@ void HttpUpstream::set_credential(HttpCall& call, std::size_t key) const {
   call.headers.push_back(adapter_.credential(provider_->keys[key], provider_->auth_header));
 }
 
-asio::awaitable<Result<std::unique_ptr<HttpExchange>>> HttpUpstream::exchange_with_rotation(
+asio::awaitable<Result<std::unique_ptr<HttpExchange>>> HttpUpstream::exchange_with_key(
     HttpCall call, CancelSlot& cancel) {
   const std::size_t keys = provider_->keys.size();
-  const std::size_t tries = std::max<std::size_t>(keys, 1);
-  const std::size_t first = current_key_;
-  for (std::size_t i = 0;; ++i) {
-    const std::size_t key = keys == 0 ? 0 : (first + i) % keys;
-    HttpCall attempt = i + 1 < tries ? call : std::move(call);
-    if (keys > 0) set_credential(attempt, key);
-    Result<std::unique_ptr<HttpExchange>> exchange =
-        co_await transport_.send(*provider_, std::move(attempt), cancel);
-    if (!exchange) co_return exchange.error();
-    const int status = (*exchange)->status();
-    if (status >= 200 && status < 300) {
-      current_key_ = key;
-      co_return exchange;
-    }
-    const std::string body = co_await read_error_body(**exchange);
-    const bool another_key_may_help = status == 401 || status == 429;
-    if (!another_key_may_help || i + 1 >= tries || cancel.cancelled()) {
-      co_return adapter_.fault_of(status, (*exchange)->headers(), body);
-    }
-  }
+  const std::size_t key = current_key_;
+  if (keys > 0) set_credential(call, key);
+  Result<std::unique_ptr<HttpExchange>> exchange =
+      co_await transport_.send(*provider_, std::move(call), cancel);
+  if (!exchange) co_return exchange.error();
+  const int status = (*exchange)->status();
+  if (status >= 200 && status < 300) co_return exchange;
+  const std::string body = co_await read_error_body(**exchange);
+  const Error refused = adapter_.fault_of(status, (*exchange)->headers(), body);
+  // Unless another request has moved on meanwhile.
+  if (refused.rotates_key() && keys > 1 && current_key_ == key) current_key_ = (key + 1) % keys;
+  co_return refused;
 }
 
 }  // namespace jevons

@@ -18,8 +18,8 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   HttpUpstream(std::shared_ptr<const ProviderConfig> provider, const Adapter& adapter,
                Transport& transport);
 
-  // A 401 or 429 is answered by trying the provider's next key, each key once: neither is billed,
-  // so the caller sees one attempt. The key that worked is used from then on.
+  // One POST. After a 401 or 429 the next call uses the provider's next key; the caller decides
+  // whether to make it, as an attempt of its own.
   boost::asio::awaitable<Result<UpstreamAnswer>> open(const UpstreamCall& call,
                                                       CancelSlot& cancel) override;
 
@@ -29,7 +29,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
  private:
   HttpCall http_call(const UpstreamCall& call, WireRequest wire) const;
   void set_credential(HttpCall& call, std::size_t key) const;
-  boost::asio::awaitable<Result<std::unique_ptr<HttpExchange>>> exchange_with_rotation(
+  boost::asio::awaitable<Result<std::unique_ptr<HttpExchange>>> exchange_with_key(
       HttpCall call, CancelSlot& cancel);
 
   std::shared_ptr<const ProviderConfig> provider_;

@@ -272,6 +272,17 @@ def test_unanswered_request_is_not_sent_again(started, how, stream):
     assert row["output_source"] == "estimated"
 
 
+@pytest.mark.estimated
+@pytest.mark.parametrize("model", ["gpt", "sonnet", "auto"])
+def test_error_event_after_the_head_is_final(started, model):
+    """A 2xx head accepted the request; an error event behind it sends it to no other target."""
+    started.upstream.script(defaults={"error_event": "overloaded", "after_chunks": 0})
+    status, fields, events, text = started.stream(model=model)
+    assert status == 502 and json.loads(text)["error"]["code"] == "upstream_error", text
+    assert fields["x-should-retry"] == "false" and fields["x-jevons-attempts"] == "1"
+    assert len(started.settled_bill()["calls"]) == 1
+
+
 @pytest.mark.no_books  # an attempt whose connection was refused is a row, and no call of the bill
 def test_unsent_request_goes_to_the_next_target(stack):
     stack.start(providers={"rack": {"base_url": "http://127.0.0.1:1/v1"}})
@@ -316,16 +327,22 @@ def test_secrets_go_upstream_only(started):
     assert not [n for n in sent if n.startswith("x-jevons")]
 
 
-@pytest.mark.no_books  # the refused key's POST costs nothing and is no attempt of its own
 def test_provider_keys_rotate(stack):
+    """One POST, one row: the refused key's attempt is on record too, and costs nothing."""
     stack.configure(providers={"openai": {"key": ["env:KEY_A", "env:KEY_B"]}},
                     script={"defaults": {"key_status": {"sk-a": 401}}})
     stack.gateway = processes.Gateway(stack.config, env={"KEY_A": "sk-a", "KEY_B": "sk-b"})
-    assert stack.chat(model="gpt")[0] == 200
+    status, fields, _ = stack.chat(model="gpt")
+    assert status == 200 and fields["x-jevons-attempts"] == "2"
+    assert stack.chat(model="gpt")[1]["x-jevons-attempts"] == "1", "the good key is remembered"
     bill = stack.settled_bill()
-    assert [(c["key"], c["status"]) for c in bill["calls"]] == [("sk-a", 401), ("sk-b", 200)]
+    assert [(c["key"], c["status"]) for c in bill["calls"]] == [("sk-a", 401), ("sk-b", 200),
+                                                              ("sk-b", 200)]
     stack.gateway.stop()
-    assert sum(r["cost_nanodollars"] for r in stack.rows()) == bill["total"]["nanodollars"]
+    rows = stack.rows()
+    assert [(r["state"], r["status"]) for r in rows] == [("voided", 401), ("settled", 200),
+                                                         ("settled", 200)]
+    assert sum(r["cost_nanodollars"] for r in rows) == bill["total"]["nanodollars"]
 
 
 def wait_for(condition, seconds=5):

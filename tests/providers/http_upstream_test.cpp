@@ -143,7 +143,7 @@ TEST_CASE("a whole answer is decoded, and the request carries every header") {
   }
 }
 
-TEST_CASE("401 and 429 go to the next key, each key once") {
+TEST_CASE("after 401 and 429 the next call has the next key, one POST a call") {
   const struct {
     const char* when;
     std::vector<int> statuses;
@@ -168,7 +168,9 @@ TEST_CASE("401 and 429 go to the next key, each key once") {
           return Reply{http_reply(row.statuses.at(number), "body")};
         },
         row.keys);
-    const auto answer = bench.open();
+    auto answer = bench.open();
+    for (std::size_t i = 1; i < row.keys.size(); ++i)
+      if (!answer && answer.error().rotates_key()) answer = bench.open();
     CHECK(answer.has_value() == (row.status == 0));
     if (!answer) CHECK(answer.error().upstream_status() == row.status);
     CHECK(bench.keys_seen() == row.keys_seen);
@@ -183,7 +185,7 @@ TEST_CASE("the key that worked is used from then on") {
         return Reply{http_reply(good ? 200 : 401, "x")};
       },
       {"k1", "k2", "k3"});
-  for (int i = 0; i < 3; ++i) CHECK(bench.open().has_value());
+  for (int i = 0; i < 4; ++i) CHECK(bench.open().has_value() == (i > 0));
   CHECK(bench.keys_seen() == "k1 k2 k2 k2 ");
 }
 

@@ -143,6 +143,8 @@ Result<void> Gateway::start() {
   Result<void> noted = write_run_file(ledger_path_, RunningGateway{getpid(), scheme + admin});
   if (noted.has_error()) return noted;
   reloader_.watch_tls({data_.get(), admin_.get()});
+  // From the moment that others learn of it, a signal drains it.
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   log_event(LogLevel::info, "start",
             {{"data", data},
              {"admin", admin},
@@ -187,7 +189,6 @@ void Gateway::run() {
     guards.push_back(asio::make_work_guard(*context));
     threads_.emplace_back([&context] { context->run(); });
   }
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   wait_for_signal();
   minute_.emplace(control_);
   every_minute();

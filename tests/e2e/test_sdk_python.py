@@ -82,8 +82,6 @@ def test_tool_call_and_its_result(started, client, model):
 
 @pytest.mark.parametrize("model", ["gpt", "small", "flash-lite", "sonnet", "local-moe"])
 def test_streamed_tool_call(started, client, model):
-    if model == "small":  # Mistral sends its usage unasked and refuses stream_options
-        started.upstream.queue(quirk="mistral")
     with client.chat.completions.stream(model=model, messages=QUESTION, tools=[WEATHER],
                                         tool_choice="required") as stream:
         final = stream.get_final_completion()

@@ -23,7 +23,8 @@ ChatResponse whole(std::string text, FinishReason finish = FinishReason::stop) {
 }  // namespace
 
 TEST_CASE("signs: form asked for and kept or broken, refusals, cut ends") {
-  ChatRequest plain, json, capped;
+  ChatRequest plain, json, capped, tooled;
+  tooled.tools.push_back({.name = "f"});
   json.response_format.kind = ResponseFormat::Kind::json_object;
   capped.max_completion_tokens = 5;
   ChatResponse refused = whole("");
@@ -40,8 +41,9 @@ TEST_CASE("signs: form asked for and kept or broken, refusals, cut ends") {
       {"text", plain, whole("hello"), AnswerSign::fine},
       {"JSON kept", json, whole("{}"), AnswerSign::checked},
       {"JSON broken", json, whole("{"), AnswerSign::invalid},
-      {"call kept", plain, called, AnswerSign::checked},
-      {"call broken", plain, miscalled, AnswerSign::invalid},
+      {"call kept", tooled, called, AnswerSign::checked},
+      {"call broken", tooled, miscalled, AnswerSign::invalid},
+      {"call of a tool that was not offered", plain, called, AnswerSign::invalid},
       {"refusal", plain, refused, AnswerSign::refused},
       {"filtered", plain, whole("", FinishReason::content_filter), AnswerSign::refused},
       {"cut", plain, whole("he", FinishReason::length), AnswerSign::truncated},

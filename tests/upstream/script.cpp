@@ -93,6 +93,8 @@ Behaviour Script::next(const std::string& model) {
     if (--it->times == 0) queue_.erase(it);
     break;
   }
+  // Who makes a model serves it as its maker does, unless the script says otherwise.
+  if (behaviour.quirk.empty() && model.starts_with("mistral")) behaviour.quirk = "mistral";
   return behaviour;
 }
 

@@ -33,7 +33,7 @@ class Reader {
   bool get(T* values, std::size_t count) {
     const std::size_t size = count * sizeof(T);
     if (bytes_.size() < size) return false;
-    std::memcpy(values, bytes_.data(), size);
+    if (size > 0) std::memcpy(values, bytes_.data(), size);  // no values may have no address
     bytes_.remove_prefix(size);
     return true;
   }

@@ -37,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (const char* prompt :
        {"", "Prove that the number of primes is infinite, please.", "\xff\xfe"}) {
-    const jevons::Features features = jevons::features_of_prompt(prompt, 3, 100);
+    const std::string text = prompt;  // the features look into it
+    const jevons::Features features = jevons::features_of_prompt(text, 3, 100);
     const jevons::BrainAnswer answer = brain->ask(features);
     check(answer.ease, 0, 1);
     check(answer.gain, -1, 1);

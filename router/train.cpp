@@ -170,7 +170,7 @@ WordTable word_table_of(const std::vector<WordVector>& words) {
   return table;
 }
 
-Features features_of_prompt(const std::string& prompt, std::int64_t tools,
+Features features_of_prompt(std::string_view prompt, std::int64_t tools,
                             std::int64_t schema_bytes) {
   Features features;
   scan_text(prompt, features.question);

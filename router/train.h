@@ -52,8 +52,7 @@ BrainWeights train(const std::vector<TrainRow>& rows, WordTable words, const Tra
                    const Progress& progress);
 
 // The features of a single user prompt with tools, as training and eval see them.
-Features features_of_prompt(const std::string& prompt, std::int64_t tools,
-                            std::int64_t schema_bytes);
+Features features_of_prompt(std::string_view prompt, std::int64_t tools, std::int64_t schema_bytes);
 
 // Weak and strong models of each group, by their mean score; models that mostly fail for reasons
 // of form (under 0.6 of the median) are left out.

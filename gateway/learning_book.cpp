@@ -1,5 +1,8 @@
 #include "gateway/learning_book.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -10,6 +13,10 @@ namespace {
 
 constexpr std::size_t telling_bytes = 24;  // shorter prompts come back by chance
 constexpr int often = 3;
+// Outcomes are gathered for so long before they are learned from, and the thread then rests so many
+// times as long as it worked: a fiftieth of one core at most, however fast outcomes come.
+constexpr std::chrono::milliseconds gathering{200};
+constexpr int rests_per_work = 49;
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
   a ^= b + 0x9E3779B97F4A7C15u + (a << 6) + (a >> 2);
@@ -156,17 +163,22 @@ bool LearningBook::reported(const RequestId& request, const std::string& key, do
 }
 
 void LearningBook::add(OutcomeLine line) {
+  bool first = false;
   {
     const std::lock_guard lock(queue_mutex_);
     if (queue_.size() >= queue_max) return;
     queue_.push_back(std::move(line));
+    first = queue_.size() == 1;
   }
-  wake_.notify_one();
+  if (first) wake_.notify_one();
 }
 
 void LearningBook::flush() {
   std::unique_lock lock(queue_mutex_);
+  ++flushing_;
+  wake_.notify_one();
   idle_.wait(lock, [this] { return queue_.empty() && !working_; });
+  --flushing_;
 }
 
 void LearningBook::read_journal() {
@@ -206,9 +218,13 @@ std::string LearningBook::kept_lines() const {
 }
 
 void LearningBook::run() {
+  // Learning must not take the processor from a request that wants it.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
+  const auto hurried = [this] { return ending_ || flushing_ > 0; };
   std::unique_lock lock(queue_mutex_);
   while (true) {
     wake_.wait(lock, [this] { return !queue_.empty() || ending_; });
+    wake_.wait_for(lock, gathering, hurried);
     if (queue_.empty()) return;
     std::vector<OutcomeLine> lines;
     lines.swap(queue_);
@@ -220,8 +236,7 @@ void LearningBook::run() {
     lock.lock();
     working_ = false;
     if (queue_.empty()) idle_.notify_all();
-    // At most a tenth of one core, however fast outcomes come.
-    wake_.wait_for(lock, 9 * took, [this] { return ending_; });
+    wake_.wait_for(lock, rests_per_work * took, hurried);
   }
 }
 

@@ -105,6 +105,7 @@ class LearningBook {
   std::condition_variable wake_, idle_;
   std::vector<OutcomeLine> queue_;
   bool working_ = false, ending_ = false;
+  int flushing_ = 0;  // callers of flush() that wait
   std::thread thread_;
 };
 

@@ -13,10 +13,10 @@ constexpr std::int64_t retry_ms = 200;
 constexpr std::int64_t watch_ms = 250;
 // A settlement that nobody waits for is written with the next intent, or so much later.
 constexpr std::chrono::milliseconds settlement_wait{2};
-// After a group with so many that are waited for, the writer lingers for another as large: under
+// After a group with so many that are waited for, the writer lingers for one a half larger: under
 // load a commit then pays for more rows (PostgreSQL's commit_delay and commit_siblings).
-constexpr std::size_t linger_from = 8;
-constexpr std::chrono::microseconds linger{300};
+constexpr std::size_t linger_from = 6;
+constexpr std::chrono::microseconds linger{1'000};
 constexpr int checkpoint_pages = 4'096;  // 16 MiB of WAL
 
 std::int64_t steady_ms() {
@@ -121,7 +121,7 @@ void LedgerWriter::wait_for_work(std::unique_lock<std::mutex>& lock) {
     if (!due()) arrived_.wait_for(lock, settlement_wait, due);
   }
   if (last_waited_for_ >= linger_from && !stop_) {
-    wake_at_ = last_waited_for_;
+    wake_at_ = last_waited_for_ + last_waited_for_ / 2;
     arrived_.wait_for(lock, linger, due);
   }
   waiting_ = false;

@@ -40,11 +40,12 @@ std::vector<std::string> possible_modes(const Price& price, const ChatRequest& r
 // Sizes at which a cliff may begin, up to the bound: a later tier is not always the dearer one.
 std::vector<std::int64_t> possible_inputs(const Price& price, const std::string& mode,
                                           std::int64_t upper) {
-  std::vector<std::int64_t> sizes = {0, upper};
+  std::vector<std::int64_t> sizes = {upper};
   const auto own = price.mode_tiers.find(mode);
   for (const PriceTier& tier : own == price.mode_tiers.end() ? price.tiers : own->second) {
     if (tier.from_tokens < upper) sizes.push_back(tier.from_tokens);
   }
+  if (sizes.size() > 1) sizes.push_back(0);
   return sizes;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 
@@ -91,6 +92,8 @@ asio::awaitable<bool> HttpSession::send(int status, std::vector<Header> headers,
   const std::string head = response_head(status, headers, framing, worker_->date());
   const bool head_only = bodiless || parser_.request().method == "HEAD";
   std::array<std::string_view, 2> pieces = {head, head_only ? std::string_view() : body};
+  // What else is ready goes first: answers written one after the other wake their reader once.
+  co_await asio::post(worker_->io, asio::use_awaitable);
   co_return co_await write_all(pieces);
 }
 

@@ -81,9 +81,11 @@ asio::awaitable<Result<void>> Attempt::open() {
     refused.with_retry(true);
     co_return refused;
   }
-  // With a drain policy the upstream is read to its end, so that its true usage is billed.
+  // With a drain policy the upstream is read to its end, so that its true usage is billed. So is a
+  // whole answer that is kept: the client may have left only to ask for it again.
   const ProviderConfig* provider = x_.config->provider(catalog_target_.provider);
-  if (!provider || provider->on_disconnect == OnDisconnect::cancel)
+  const bool kept_whole = x_.answer_is_kept && !x_.request.stream;
+  if ((!provider || provider->on_disconnect == OnDisconnect::cancel) && !kept_whole)
     x_.on_gone = [this] { cancel(EndedBy::client); };
   Result<void> called = co_await call();
   // A refused key makes room for the provider's next one. Each POST is an attempt with its own row.

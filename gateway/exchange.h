@@ -52,6 +52,8 @@ struct Exchange {
   std::optional<std::size_t> served_by;  // target index
   Nanodollars cost;                      // of all attempts so far
   bool unpriced = false;
+  bool may_be_billed = false;   // though no cost is known
+  bool answer_is_kept = false;  // under its Idempotency-Key: a repeat gets it
   Nanodollars baseline;
   std::int64_t upstream_us = 0;  // time spent waiting for upstreams and the ledger's disk
   bool client_gone = false;

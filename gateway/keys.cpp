@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "gateway/digest.h"
 #include "router/policy.h"
 
 namespace jevons {
@@ -371,15 +372,28 @@ std::optional<std::int64_t> GuessGuard::failed(std::string_view address, std::in
 
 namespace {
 
-void audit(Ledger& ledger, const std::string& who, const std::string& what, const KeyRecord& key,
-           const std::string& before, std::int64_t now_ns) {
-  // The row names the key; hashes of keys belong in no row.
+// Of everything that a key may do, so that a row shows whether anything changed. The hash that
+// credentials are checked against belongs in no row.
+std::string state_hash(const KeyRecord& key) {
+  std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n", key.name, key.id,
+                                 key.min_quality, key.requests_per_minute, key.tokens_per_minute,
+                                 key.created_unix_s, key.expires_unix_s, key.revoked_unix_s);
+  for (const auto* list : {&key.policies, &key.models, &key.require_tags}) {
+    for (const std::string& one : *list) text += one + '\n';
+    text += '\n';
+  }
+  for (const auto& [name, value] : key.tags) text += name + '=' + value + '\n';
+  return sha256_hex(text);
+}
+
+void audit(Ledger& ledger, const std::string& who, const std::string& what, const KeyRecord* before,
+           const KeyRecord& after, std::int64_t now_ns) {
   ledger.audit({.time_unix_ns = now_ns,
                 .who = who,
                 .what = what,
-                .detail = fmt::format("key '{}' (jv-{}-...)", key.name, key.id),
-                .before_hash = before,
-                .after_hash = key.id});
+                .detail = fmt::format("key '{}' (jv-{}-...)", after.name, after.id),
+                .before_hash = before ? state_hash(*before) : std::string(),
+                .after_hash = state_hash(after)});
 }
 
 Result<NewKey> store_new(Ledger& ledger, std::string_view pepper, KeyRecord record, Clock& clock) {
@@ -430,7 +444,7 @@ Result<NewKey> create_key(Ledger& ledger, std::string_view pepper, KeyRecord wan
     return taken.error();
   }
   auto made = store_new(ledger, pepper, std::move(wanted), clock);
-  if (made) audit(ledger, who, "keys.create", made->record, {}, now_ns);
+  if (made) audit(ledger, who, "keys.create", nullptr, made->record, now_ns);
   return made;
 }
 
@@ -441,10 +455,11 @@ Result<NewKey> rotate_key(Ledger& ledger, std::string_view pepper, std::string_v
   if (!old) return old.error();
   auto made = store_new(ledger, pepper, *old, clock);
   if (!made) return made;
+  const KeyRecord before = *old;
   const std::int64_t until = now_ns / ns_a_second + std::max<std::int64_t>(overlap_s, 0);
   old->revoked_unix_s = old->revoked_unix_s == 0 ? until : std::min(old->revoked_unix_s, until);
   if (const auto saved = ledger.save_key(*old); !saved) return saved.error();
-  audit(ledger, who, "keys.rotate", made->record, old->id, now_ns);
+  audit(ledger, who, "keys.rotate", &before, made->record, now_ns);
   return made;
 }
 
@@ -459,9 +474,10 @@ Result<KeyRecord> revoke_key(Ledger& ledger, std::string_view name_or_id, const 
   for (KeyRecord& key : *keys) {
     const bool works = key.revoked_unix_s == 0 || key.revoked_unix_s > now_ns / ns_a_second;
     if (!works || (key.name != name_or_id && key.id != name_or_id)) continue;
+    const KeyRecord before = key;
     key.revoked_unix_s = now_ns / ns_a_second;
     if (const auto saved = ledger.save_key(key); !saved) return saved.error();
-    audit(ledger, who, "keys.revoke", key, key.id, now_ns);
+    audit(ledger, who, "keys.revoke", &before, key, now_ns);
   }
   newest->revoked_unix_s = now_ns / ns_a_second;
   return newest;

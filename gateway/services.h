@@ -11,6 +11,7 @@
 #include "gateway/budgets.h"
 #include "gateway/clock.h"
 #include "gateway/config.h"
+#include "gateway/idempotency.h"
 #include "gateway/keys.h"
 #include "gateway/learning_book.h"
 #include "gateway/ledger/ledger.h"
@@ -35,6 +36,7 @@ struct Services {
   SessionBook& sessions;
   Metrics& metrics;
   std::atomic<std::shared_ptr<const Config>> config{};
+  IdempotencyBook idempotency{};
   GuessGuard guesses{};         // slows down key guessing
   ShareLimit retries{0.20, 3};  // retries and fallbacks: 20 % of requests, floor 3
   ShareLimit hedges{0.05, 1};   // hedges: the policy's own share

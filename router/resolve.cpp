@@ -83,12 +83,8 @@ Result<Resolution> resolve_model(const Catalog& catalog, const std::vector<Polic
   Resolution resolution;
   if (!named.empty()) {
     resolution.policy = find_policy(policies, named);
-    if (resolution.policy == nullptr) {
-      return Error(Fault::invalid_value, Origin::client,
-                   "x-jevons-policy names " + quoted(named) + ", which is not a policy here")
-          .with_param("x-jevons-policy");
-    }
-    if (!contains(allowed, named)) {
+    // One answer for both, so that a key cannot ask which policies exist.
+    if (resolution.policy == nullptr || !contains(allowed, named)) {
       return Error(Fault::policy_not_allowed, Origin::client,
                    "this key may not use the policy " + quoted(named) +
                        "; it may use: " + (allowed.empty() ? "none" : listed(allowed)))

@@ -212,6 +212,10 @@ class FakeGateway {
 
   // Answers one POST of `body` and runs until nothing is left to do.
   FakeResponder& post(std::string body, Endpoint endpoint = Endpoint::chat) {
+    return post_as(nullptr, std::move(body), endpoint);
+  }
+  FakeResponder& post_as(std::shared_ptr<const KeyRecord> key, std::string body,
+                         Endpoint endpoint = Endpoint::chat) {
     services.config.store(config);
     http = HttpRequest{};
     http.method = "POST";
@@ -220,7 +224,8 @@ class FakeGateway {
     http.peer_is_loopback = true;
     http.headers = {{"host", "127.0.0.1"}, {"content-type", "application/json"}};
     for (const Header& header : extra_headers) http.headers.push_back(header);
-    boost::asio::co_spawn(io, handle_chat(worker, http, client, endpoint), boost::asio::detached);
+    boost::asio::co_spawn(io, handle_chat(worker, http, client, endpoint, key),
+                          boost::asio::detached);
     io.restart();
     io.run();
     return client;

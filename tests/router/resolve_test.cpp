@@ -79,7 +79,7 @@ TEST_CASE("a model name is a target, or what a policy serves, or unknown") {
        "Default",
        "auto",
        Endpoint::chat,
-       "invalid_value"},
+       "policy_not_allowed"},
       {"names are case-sensitive", {"default"}, "", "Sonnet", Endpoint::chat, "model_not_found"},
       {"embeddings with an exact name",
        {"default"},
@@ -125,7 +125,7 @@ TEST_CASE("messages say what to do") {
   CHECK(message("private", "auto", Endpoint::chat) ==
         "this key may not use the policy 'private'; it may use: 'default'");
   CHECK(message("x", "auto", Endpoint::chat) ==
-        "x-jevons-policy names 'x', which is not a policy here");
+        "this key may not use the policy 'x'; it may use: 'default'");
 }
 
 TEST_CASE("infeasible: the first reason that alone excludes a target decides the error") {

@@ -97,6 +97,10 @@ Usage settled_usage(const AttemptFacts& facts) {
     suspect(usage, "prompt tokens far above the request's size");
     estimate_prompt(usage, facts);
   }
+  if (facts.no_output) {
+    if (!prompt_reported(usage)) estimate_prompt(usage, facts);
+    return usage;
+  }
   const bool reported = completion_reported(usage);
   if (reported && usage.completion_tokens() > completion_bound(facts)) {
     suspect(usage, "completion tokens far above the cap");

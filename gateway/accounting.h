@@ -24,6 +24,7 @@ struct AttemptFacts {
   std::int64_t output_bytes = 0;   // visible text and tool arguments that arrived
   std::int64_t reasoning_bytes = 0;
   bool complete = false;                 // the answer reached its own end
+  bool no_output = false;                // embeddings
   std::string served_tier;               // as the upstream named it
   std::int64_t engine_microseconds = 0;  // local target
 };

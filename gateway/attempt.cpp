@@ -400,6 +400,7 @@ AttemptFacts Attempt::facts() const {
   facts.claimed = claimed_;
   facts.output_bytes = output_bytes_;
   facts.reasoning_bytes = reasoning_bytes_;
+  facts.no_output = x_.request.endpoint == Endpoint::embeddings;
   facts.complete = finished_ || finish_seen_;
   facts.served_tier = served_tier_;
   facts.engine_microseconds =

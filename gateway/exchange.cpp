@@ -13,12 +13,6 @@ namespace {
 
 constexpr std::size_t session_bytes_max = 128;
 
-RequestId new_request_id(Clock& clock) {
-  // 48 bits of milliseconds first, so that ids sort by time; the rest is random.
-  const auto ms = static_cast<std::uint64_t>(clock.unix_ns() / 1'000'000);
-  return RequestId{(ms << 16) | (clock.random() & 0xffff), clock.random()};
-}
-
 Error bad_header(std::string_view name, std::string_view expected) {
   Error error(Fault::invalid_value, Origin::client,
               std::string(name) + " must be " + std::string(expected));
@@ -40,19 +34,6 @@ std::vector<std::string_view> credentials(const HttpRequest& http) {
           http.header("x-goog-api-key")};
 }
 
-Result<void> anonymous(const Exchange& x) {
-  AnonymousRequest request;
-  request.peer_is_loopback = x.http.peer_is_loopback;
-  request.host = x.http.header("host");
-  request.origin = x.http.header("origin");
-  request.content_type = x.http.header("content-type");
-  request.has_body = !x.http.body.empty();
-  for (const Header& header : x.http.headers)
-    request.has_forwarded = request.has_forwarded || header.name == "forwarded" ||
-                            header.name.starts_with("x-forwarded-");
-  return anonymous_allowed(request, x.config->cors_origins);
-}
-
 // Who asks: a virtual key, or nobody in particular on a loopback machine without keys.
 Result<std::shared_ptr<const KeyRecord>> authenticate(const Exchange& x) {
   if (!x.services.keys.never_configured()) {
@@ -66,7 +47,8 @@ Result<std::shared_ptr<const KeyRecord>> authenticate(const Exchange& x) {
     slow.with_retry_after_ms(*wait_ms);
     return slow;
   }
-  if (Result<void> allowed = anonymous(x); allowed.has_error()) return allowed.error();
+  const Result<void> allowed = anonymous_allowed(anonymous_request(x.http), x.config->cors_origins);
+  if (allowed.has_error()) return allowed.error();
   return anonymous_key();
 }
 
@@ -118,6 +100,25 @@ Exchange::Exchange(Worker& on, const HttpRequest& request_bytes, Responder& answ
     answer_headers.push_back(Header{"access-control-expose-headers", "*"});
     answer_headers.push_back(Header{"vary", "origin"});
   }
+}
+
+RequestId new_request_id(Clock& clock) {
+  // 48 bits of milliseconds first, so that ids sort by time; the rest is random.
+  const auto ms = static_cast<std::uint64_t>(clock.unix_ns() / 1'000'000);
+  return RequestId{(ms << 16) | (clock.random() & 0xffff), clock.random()};
+}
+
+AnonymousRequest anonymous_request(const HttpRequest& http) {
+  AnonymousRequest request;
+  request.peer_is_loopback = http.peer_is_loopback;
+  request.host = http.header("host");
+  request.origin = http.header("origin");
+  request.content_type = http.header("content-type");
+  request.has_body = !http.body.empty();
+  for (const Header& header : http.headers)
+    request.has_forwarded = request.has_forwarded || header.name == "forwarded" ||
+                            header.name.starts_with("x-forwarded-");
+  return request;
 }
 
 bool allows_origin(const Config& config, std::string_view origin) {

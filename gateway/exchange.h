@@ -68,6 +68,12 @@ struct Exchange {
   std::string_view policy_name() const;
 };
 
+// Sorts by time.
+RequestId new_request_id(Clock& clock);
+
+// What decides whether a request may go without a key.
+AnonymousRequest anonymous_request(const HttpRequest& http);
+
 // A web page of that origin may call (`cors: {origins: [...]}`).
 bool allows_origin(const Config& config, std::string_view origin);
 

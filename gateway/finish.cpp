@@ -47,7 +47,7 @@ void note_decision(Exchange& x) {
 }
 
 asio::awaitable<void> refuse(Exchange& x, const Error& error) {
-  HttpError answer = http_error(error, x.request.dialect, x.id_text);
+  HttpAnswer answer = http_error(error, x.request.dialect, x.id_text);
   x.status = answer.status;
   if (x.client_gone) co_return;
   for (const Header& header : x.answer_headers) answer.headers.push_back(header);

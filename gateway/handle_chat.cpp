@@ -40,7 +40,7 @@ asio::awaitable<void> answer(Exchange& x) {
   finish(x, served);
 }
 
-asio::awaitable<Result<void>> repeat(Exchange& x, const KeptAnswer& kept) {
+asio::awaitable<Result<void>> repeat(Exchange& x, const HttpAnswer& kept) {
   std::vector<Header> headers = kept.headers;
   for (const Header& header : x.answer_headers)
     if (header.name != "x-request-id" && header.name != "request-id") headers.push_back(header);

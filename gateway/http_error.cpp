@@ -143,8 +143,8 @@ std::string error_body(const Error& error, Dialect dialect, std::string_view req
   return body;
 }
 
-HttpError http_error(const Error& error, Dialect dialect, std::string_view request_id) {
-  HttpError answer;
+HttpAnswer http_error(const Error& error, Dialect dialect, std::string_view request_id) {
+  HttpAnswer answer;
   answer.status = http_status(error, dialect);
   answer.headers.push_back({"content-type", "application/json"});
   const bool retry = should_retry(error);

@@ -6,19 +6,15 @@
 #include <string_view>
 #include <vector>
 
-#include "providers/provider_config.h"
+#include "gateway/http/request.h"
 #include "router/chat.h"
 #include "router/error.h"
 
 namespace jevons {
 
-struct HttpError {
-  int status = 500;
-  std::vector<Header> headers;  // content-type, x-should-retry, and retry-after(-ms) where known
-  std::string body;             // the dialect's envelope, request id included
-};
-
-HttpError http_error(const Error& error, Dialect dialect, std::string_view request_id);
+// Headers: content-type, x-should-retry, and retry-after(-ms) where known. Body: the dialect's
+// envelope, request id included.
+HttpAnswer http_error(const Error& error, Dialect dialect, std::string_view request_id);
 
 // Status alone, for metrics and the ledger. Anthropic's overload is 529.
 int http_status(const Error& error, Dialect dialect);

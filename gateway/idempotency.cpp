@@ -32,7 +32,7 @@ std::string IdempotencyBook::digest(Endpoint endpoint, std::string_view body) {
   return std::string(endpoint_name(endpoint)) + '\n' + sha256_hex(body);
 }
 
-Result<std::shared_ptr<const KeptAnswer>> IdempotencyBook::claim(const std::string& id,
+Result<std::shared_ptr<const HttpAnswer>> IdempotencyBook::claim(const std::string& id,
                                                                  const std::string& digest,
                                                                  std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
@@ -43,7 +43,7 @@ Result<std::shared_ptr<const KeptAnswer>> IdempotencyBook::claim(const std::stri
     entry.digest = digest;
     entry.claimed_ms = now_ms;
     by_age_.push_back(Claimed{id, now_ms});
-    return std::shared_ptr<const KeptAnswer>();
+    return std::shared_ptr<const HttpAnswer>();
   }
   if (entry.digest != digest)
     return refused(Fault::idempotency_conflict,
@@ -63,7 +63,7 @@ Result<std::shared_ptr<const KeptAnswer>> IdempotencyBook::claim(const std::stri
   return entry.answer;
 }
 
-void IdempotencyBook::finish(const std::string& id, std::optional<KeptAnswer> answer,
+void IdempotencyBook::finish(const std::string& id, std::optional<HttpAnswer> answer,
                              bool may_be_billed) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(id);
@@ -76,7 +76,7 @@ void IdempotencyBook::finish(const std::string& id, std::optional<KeptAnswer> an
   entry.state = State::gone;
   if (!answer) return;
   entry.state = State::answered;
-  entry.answer = std::make_shared<const KeptAnswer>(std::move(*answer));
+  entry.answer = std::make_shared<const HttpAnswer>(std::move(*answer));
   kept_bytes_ += entry.answer->body.size();
   with_answer_.push_back(Claimed{id, entry.claimed_ms});
   while (kept_bytes_ > limits_.bytes_max && !with_answer_.empty()) {
@@ -119,7 +119,7 @@ std::size_t IdempotencyBook::kept_bytes() const {
 }
 
 void RecordingResponder::begin(int status, const std::vector<Header>& headers) {
-  answer_ = KeptAnswer{};
+  answer_ = HttpAnswer{};
   answer_.status = status;
   for (const Header& header : headers)
     if (!belongs_to_one_delivery(header.name)) answer_.headers.push_back(header);
@@ -148,7 +148,7 @@ asio::awaitable<bool> RecordingResponder::end_stream(bool clean) {
   co_return co_await to_.end_stream(clean);
 }
 
-std::optional<KeptAnswer> RecordingResponder::take() {
+std::optional<HttpAnswer> RecordingResponder::take() {
   if (!whole_) return std::nullopt;
   whole_ = false;
   return std::move(answer_);

@@ -18,13 +18,6 @@
 
 namespace jevons {
 
-// What went to the client, byte for byte.
-struct KeptAnswer {
-  int status = 0;
-  std::vector<Header> headers;
-  std::string body;
-};
-
 struct IdempotencyLimits {
   std::int64_t keep_ms = 86'400'000;
   std::size_t entries_max = 100'000;
@@ -46,12 +39,12 @@ class IdempotencyBook {
   // Null: this request runs, and `finish` must follow. Else the answer of the first one.
   // Errors: idempotency_in_flight while the first one runs; idempotency_conflict for another
   // request under the same key, and where the first one's answer is not there to be repeated.
-  Result<std::shared_ptr<const KeptAnswer>> claim(const std::string& id, const std::string& digest,
+  Result<std::shared_ptr<const HttpAnswer>> claim(const std::string& id, const std::string& digest,
                                                   std::int64_t now_ms);
 
   // `answer` without a value: none was completed. Then a request that `may_be_billed` is not run
   // again under this key; one that certainly cost nothing is forgotten.
-  void finish(const std::string& id, std::optional<KeptAnswer> answer, bool may_be_billed);
+  void finish(const std::string& id, std::optional<HttpAnswer> answer, bool may_be_billed);
 
   std::size_t kept_bytes() const;
 
@@ -61,7 +54,7 @@ class IdempotencyBook {
     std::string digest;
     std::int64_t claimed_ms = 0;
     State state = State::running;
-    std::shared_ptr<const KeptAnswer> answer;
+    std::shared_ptr<const HttpAnswer> answer;
   };
   struct Claimed {
     std::string id;
@@ -96,14 +89,14 @@ class RecordingResponder : public Responder {
   bool client_gone() const override { return to_.client_gone(); }
 
   // Whole, or nothing.
-  std::optional<KeptAnswer> take();
+  std::optional<HttpAnswer> take();
 
  private:
   void begin(int status, const std::vector<Header>& headers);
 
   Responder& to_;
   std::size_t bytes_max_;
-  KeptAnswer answer_;
+  HttpAnswer answer_;
   bool whole_ = false;
 };
 

@@ -77,13 +77,10 @@ ProcessSample sample_process() {
   return sample;
 }
 
-struct TargetLabels {
-  std::string target, provider, model;
-  Labels with(Labels more = {}) const {
-    more.insert({{"target", target}, {"provider", provider}, {"model", model}});
-    return more;
-  }
-};
+Labels with(const TargetId& target, Labels more = {}) {
+  more.insert({{"target", target.target}, {"provider", target.provider}, {"model", target.model}});
+  return more;
+}
 
 // The series of one (policy, target), looked up once and then only incremented.
 struct AttemptSeries {
@@ -170,25 +167,25 @@ struct Metrics::Impl {
   Family<Gauge>& virtual_memory = gauge("process_virtual_memory_bytes", "Virtual memory.");
   Family<Gauge>& start_time = gauge("process_start_time_seconds", "Start of the process.");
 
-  AttemptSeries& of(std::string_view policy, const TargetLabels& t);
-  AttemptSeries make(const std::string& policy, const TargetLabels& t);
+  AttemptSeries& of(std::string_view policy, const TargetId& t);
+  AttemptSeries make(const std::string& policy, const TargetId& t);
   void touch_process();
 };
 
-AttemptSeries Metrics::Impl::make(const std::string& policy, const TargetLabels& t) {
+AttemptSeries Metrics::Impl::make(const std::string& policy, const TargetId& t) {
   const auto by_policy = [&](Family<Counter>& family) {
-    return &family.Add(t.with({{"policy", policy}}));
+    return &family.Add(with(t, {{"policy", policy}}));
   };
   const auto component = [&](const char* name) {
-    return &cost.Add(t.with({{"policy", policy}, {"component", name}}));
+    return &cost.Add(with(t, {{"policy", policy}, {"component", name}}));
   };
   AttemptSeries s{};
   s.input_tokens = by_policy(input);
   s.output_tokens = by_policy(output);
-  s.cache_read = &cache_read.Add(t.with());
-  s.cache_write_5m = &cache_write.Add(t.with({{"ttl", "5m"}}));
-  s.cache_write_1h = &cache_write.Add(t.with({{"ttl", "1h"}}));
-  s.reasoning = &reasoning.Add(t.with());
+  s.cache_read = &cache_read.Add(with(t));
+  s.cache_write_5m = &cache_write.Add(with(t, {{"ttl", "5m"}}));
+  s.cache_write_1h = &cache_write.Add(with(t, {{"ttl", "1h"}}));
+  s.reasoning = &reasoning.Add(with(t));
   s.cost_input = component("input");
   s.cost_cache_read = component("cache_read");
   s.cost_cache_write = component("cache_write");
@@ -196,14 +193,14 @@ AttemptSeries Metrics::Impl::make(const std::string& policy, const TargetLabels&
   s.cost_reasoning = component("reasoning");
   s.cost_call = component("call");
   s.baseline = &baseline.Add({{"policy", policy}});
-  s.estimated = &estimated.Add(t.with());
-  s.unpriced = &unpriced.Add(t.with());
-  s.ttft = &ttft.Add(t.with(), ttft_buckets);
-  s.tpot = &tpot.Add(t.with(), tpot_buckets);
+  s.estimated = &estimated.Add(with(t));
+  s.unpriced = &unpriced.Add(with(t));
+  s.ttft = &ttft.Add(with(t), ttft_buckets);
+  s.tpot = &tpot.Add(with(t), tpot_buckets);
   return s;
 }
 
-AttemptSeries& Metrics::Impl::of(std::string_view policy, const TargetLabels& t) {
+AttemptSeries& Metrics::Impl::of(std::string_view policy, const TargetId& t) {
   std::string key(policy);
   key.push_back('\0');
   key += t.target;
@@ -233,17 +230,17 @@ Metrics::~Metrics() = default;
 
 void Metrics::configure(const Catalog& catalog, const std::vector<std::string>& policies) {
   for (const Target& target : catalog.targets) {
-    const TargetLabels labels{target.name, target.provider, target.reported_model()};
+    const TargetId labels{target.name, target.provider, target.reported_model()};
     for (const std::string& policy : policies) impl_->of(policy, labels);
     for (const Outcome outcome : {Outcome::ok, Outcome::upstream_error, Outcome::timeout})
-      impl_->attempts.Add(labels.with({{"outcome", std::string(outcome_name(outcome))}}));
-    impl_->healthy.Add(labels.with()).Set(1);
-    impl_->suspicious.Add(labels.with());
+      impl_->attempts.Add(with(labels, {{"outcome", std::string(outcome_name(outcome))}}));
+    impl_->healthy.Add(with(labels)).Set(1);
+    impl_->suspicious.Add(with(labels));
   }
 }
 
 void Metrics::finished(const FinishedAttempt& a) {
-  const TargetLabels labels{std::string(a.target), std::string(a.provider), std::string(a.model)};
+  const TargetId labels{std::string(a.target), std::string(a.provider), std::string(a.model)};
   AttemptSeries& s = impl_->of(a.policy, labels);
   std::string key = "attempt";
   key.push_back('\0');
@@ -254,7 +251,8 @@ void Metrics::finished(const FinishedAttempt& a) {
     std::lock_guard lock(impl_->mutex);
     Counter*& slot = impl_->counters[key];
     if (!slot)
-      slot = &impl_->attempts.Add(labels.with({{"outcome", std::string(outcome_name(a.outcome))}}));
+      slot =
+          &impl_->attempts.Add(with(labels, {{"outcome", std::string(outcome_name(a.outcome))}}));
     attempts = slot;
   }
   attempts->Increment();
@@ -290,7 +288,7 @@ void Metrics::finished(const FinishedAttempt& a) {
 
 void Metrics::finished(const FinishedRequest& r) {
   const std::string code = std::to_string(r.status);
-  const TargetLabels labels{std::string(r.target), std::string(r.provider), std::string(r.model)};
+  const TargetId labels{std::string(r.target), std::string(r.provider), std::string(r.model)};
   std::string key(r.endpoint);
   for (const std::string_view part : {r.policy, r.target, std::string_view(code)})
     key.append(1, '\0').append(part);
@@ -302,10 +300,10 @@ void Metrics::finished(const FinishedRequest& r) {
     const std::string endpoint(r.endpoint), policy(r.policy);
     if (!slot)
       slot = &impl_->requests.Add(
-          labels.with({{"endpoint", endpoint}, {"policy", policy}, {"code", code}}));
+          with(labels, {{"endpoint", endpoint}, {"policy", policy}, {"code", code}}));
     requests = slot;
     Histogram*& d = impl_->histograms["d" + endpoint + '\0' + labels.target];
-    if (!d) d = &impl_->duration.Add(labels.with({{"endpoint", endpoint}}), duration_buckets);
+    if (!d) d = &impl_->duration.Add(with(labels, {{"endpoint", endpoint}}), duration_buckets);
     duration = d;
     Histogram*& o = impl_->histograms["o" + endpoint];
     if (!o) o = &impl_->overhead.Add({{"endpoint", endpoint}}, overhead_buckets);
@@ -357,8 +355,7 @@ void Metrics::inflight(std::int64_t requests) {
 }
 
 void Metrics::upstream_healthy(const TargetId& target, bool healthy) {
-  const TargetLabels labels{target.target, target.provider, target.model};
-  impl_->healthy.Add(labels.with()).Set(healthy ? 1 : 0);
+  impl_->healthy.Add(with(target)).Set(healthy ? 1 : 0);
 }
 
 void Metrics::price_table_updated(std::int64_t unix_s) {
@@ -376,8 +373,7 @@ void Metrics::ledger(bool healthy, std::int64_t queued) {
 }
 
 void Metrics::usage_suspicious(const TargetId& target) {
-  const TargetLabels labels{target.target, target.provider, target.model};
-  impl_->suspicious.Add(labels.with()).Increment();
+  impl_->suspicious.Add(with(target)).Increment();
 }
 
 std::string Metrics::text() {

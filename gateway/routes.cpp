@@ -113,6 +113,11 @@ Result<Feedback> read_feedback(const Exchange& x) {
   feedback.time_unix_ns = x.started_unix_ns;
   const std::string_view id = (*root)["request_id"].text();
   const auto request = request_id_of(id);
+  for (const std::string_view name : {"request_id", "score", "source"})
+    if (!(*root)[name].present()) {
+      Error missing(Fault::missing_field, Origin::client, "'" + std::string(name) + "' is missing");
+      return missing.with_param(std::string(name));
+    }
   if (id.empty()) return bad_field("request_id", "the x-request-id of an earlier answer");
   if (!request)
     return Error(Fault::not_found, Origin::client, "no request '" + std::string(id) + "' is known");

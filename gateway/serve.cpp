@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "gateway/admin/admin.h"
+#include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "gateway/http_error.h"
 #include "gateway/ledger/files.h"
@@ -48,7 +49,14 @@ void harden_process() {
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }
 
-std::string refusal_body(const Error& error) { return error_body(error, Dialect::openai, ""); }
+// What the server refuses before there is a request has an id as well.
+HttpAnswer refusal(const Error& error) {
+  const std::string id = request_id_text(new_request_id(system_clock()));
+  HttpAnswer answer = http_error(error, Dialect::openai, id);
+  answer.headers.push_back(Header{"x-request-id", id});
+  answer.headers.push_back(Header{"request-id", id});
+  return answer;
+}
 
 UpstreamFactory upstream_factory(Transport& transport, const EngineTable& engines,
                                  asio::io_context& io) {
@@ -168,7 +176,7 @@ Result<void> Gateway::listen() {
       return route_data_request(*worker, http, responder);
     };
   };
-  auto data = listen_http(contexts, where, data_handler, refusal_body);
+  auto data = listen_http(contexts, where, data_handler, refusal);
   if (data.has_error()) return data.error();
   data_ = std::move(*data);
   where.host = config->admin.host;
@@ -177,7 +185,7 @@ Result<void> Gateway::listen() {
   const auto admin_handler = [this](std::size_t) -> HttpHandler {
     return make_admin_handler(*workers_.front(), reloader_);
   };
-  auto admin = listen_http({contexts.front()}, where, admin_handler, refusal_body);
+  auto admin = listen_http({contexts.front()}, where, admin_handler, refusal);
   if (admin.has_error()) return admin.error();
   admin_ = std::move(*admin);
   return Result<void>();

@@ -57,9 +57,11 @@ struct Adapter {
   // A non-2xx answer as an Error: fault, retryable, maybe_billed, retry-after, upstream_status and
   // a message with secrets scrubbed.
   Error (*fault_of)(int status, std::span<const Header> headers, std::string_view body);
-  // The header that carries the provider key.
-  Header (*credential)(const Secret& key, std::string_view auth_header);
+  std::string_view key_header;  // carries the provider's key where the configuration names none
 };
+
+// The header with the provider's key; `auth_header` is the configured name, or empty.
+Header credential(const Adapter& adapter, const Secret& key, std::string_view auth_header);
 
 // Defined one each in providers/adapters/.
 extern const Adapter openai_adapter;

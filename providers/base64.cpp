@@ -20,6 +20,11 @@ constexpr auto digit_of = [] {
   return table;
 }();
 
+std::string_view without_padding(std::string_view text) {
+  for (int pads = 0; pads < 2 && !text.empty() && text.back() == '='; ++pads) text.remove_suffix(1);
+  return text;
+}
+
 }  // namespace
 
 std::string base64_encode(std::string_view bytes) {
@@ -40,8 +45,15 @@ std::string base64_encode(std::string_view bytes) {
   return text;
 }
 
+bool is_base64(std::string_view text) {
+  text = without_padding(text);
+  bool good = text.size() % 4 != 1;
+  for (const char c : text) good &= digit_of[static_cast<unsigned char>(c)] != not_a_digit;
+  return good;
+}
+
 std::optional<std::string> base64_decode(std::string_view text) {
-  for (int pads = 0; pads < 2 && !text.empty() && text.back() == '='; ++pads) text.remove_suffix(1);
+  text = without_padding(text);
   if (text.size() % 4 == 1) return std::nullopt;
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3 + 2);

@@ -169,7 +169,7 @@ HttpCall HttpUpstream::http_call(const UpstreamCall& call, WireRequest wire) con
 
 // The credential is always the last header.
 void HttpUpstream::set_credential(HttpCall& call, std::size_t key) const {
-  call.headers.push_back(adapter_.credential(provider_->keys[key], provider_->auth_header));
+  call.headers.push_back(credential(adapter_, provider_->keys[key], provider_->auth_header));
 }
 
 asio::awaitable<Result<std::unique_ptr<HttpExchange>>> HttpUpstream::exchange_with_key(

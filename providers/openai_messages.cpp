@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "providers/base64.h"
+
 namespace jevons {
 
 bool split_data_url(std::string_view url, std::string& media_type, std::string& data) {
@@ -29,6 +31,10 @@ std::string joined_text(std::span<const Part> parts) {
 
 namespace {
 
+bool is_image_url(std::string_view url) {
+  return url.starts_with("https://") || url.starts_with("http://") || url.starts_with("gs://");
+}
+
 bool read_image(FieldReader& in, JsonView part, const JsonPath& path, Part& out) {
   // Chat: {"image_url": {"url", "detail"}}; Responses: {"image_url": "...", "detail"}.
   const JsonPath here(path, "image_url");
@@ -48,7 +54,11 @@ bool read_image(FieldReader& in, JsonView part, const JsonPath& path, Part& out)
     }
     in.string(image, here, url);
   }
-  if (!split_data_url(url, out.media_type, out.data)) out.url = url;
+  const bool inlined = split_data_url(url, out.media_type, out.data);
+  if (inlined && !is_base64(out.data)) return in.invalid(here, "holds data that is not base64.");
+  if (!inlined && !url.empty() && !is_image_url(url))
+    return in.invalid(here, "must be an https URL or a data URL with base64.");
+  if (!inlined) out.url = url;
   if (out.data.empty() && out.url.empty() && out.file_id.empty() && in.ok()) {
     return in.invalid(here, "holds no image.");
   }

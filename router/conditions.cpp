@@ -261,6 +261,11 @@ const std::vector<ConditionHelp>& condition_table() {
   return table;
 }
 
+bool condition_takes_words(std::string_view key) {
+  const Row* row = find_row(key);
+  return row == nullptr || row->number == nullptr;
+}
+
 Result<Condition> parse_condition(std::string_view key, const std::vector<std::string>& words) {
   const Row* row = find_row(key);
   if (row == nullptr) {

@@ -19,6 +19,9 @@ struct DecideInput;
 // but the loader looks it up in condition_table() first, to suggest the nearest.
 Result<Condition> parse_condition(std::string_view key, const std::vector<std::string>& words);
 
+// Its values are words or a list of them; else one range, or true or false.
+bool condition_takes_words(std::string_view key);
+
 // Whether the request, caller and snapshot of a decision fulfil it.
 bool matches(const Condition& condition, const DecideInput& input);
 

@@ -176,8 +176,12 @@ void PolicyReader::read_when(const YamlNode& node, Rule& rule) {
     }
     const YamlNode& value = node.items[i];
     std::vector<std::string> words;
-    for (const YamlNode* one : yaml_several(reader_, value, key)) {
-      if (auto word = yaml_word(reader_, *one, key)) words.push_back(std::move(*word));
+    if (condition_takes_words(key)) {
+      for (const YamlNode* one : yaml_several(reader_, value, key)) {
+        if (auto word = yaml_text(reader_, *one, key)) words.push_back(std::move(*word));
+      }
+    } else if (auto word = yaml_word(reader_, value, key)) {
+      words.push_back(std::move(*word));
     }
     if (words.empty()) continue;  // reported
     auto condition = parse_condition(key, words);

@@ -18,7 +18,12 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
+// A name of a client is shown, but not all of a very long one.
+std::string quoted(std::string_view name) {
+  constexpr std::size_t shown_max = 100;
+  const bool cut = name.size() > shown_max;
+  return "'" + std::string(name.substr(0, shown_max)) + (cut ? "...'" : "'");
+}
 
 bool serves(const Policy& policy, std::string_view model) {
   return std::any_of(policy.serves.begin(), policy.serves.end(),

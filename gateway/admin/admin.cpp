@@ -10,6 +10,7 @@
 
 #include "gateway/admin/actions.h"
 #include "gateway/admin/ledger_api.h"
+#include "gateway/exchange.h"
 #include "gateway/http_error.h"
 
 namespace jevons {
@@ -47,19 +48,6 @@ std::string_view bearer(const HttpRequest& http) {
   return value.starts_with(scheme) ? value.substr(scheme.size()) : http.header("x-api-key");
 }
 
-AnonymousRequest anonymous_request(const HttpRequest& http) {
-  AnonymousRequest request;
-  request.peer_is_loopback = http.peer_is_loopback;
-  request.host = http.header("host");
-  request.origin = http.header("origin");
-  request.content_type = http.header("content-type");
-  request.has_body = !http.body.empty();
-  for (const Header& header : http.headers)
-    request.has_forwarded = request.has_forwarded || header.name == "forwarded" ||
-                            header.name.starts_with("x-forwarded-");
-  return request;
-}
-
 Result<void> authorise(const Config& config, const HttpRequest& http, Access access) {
   if (access == Access::open) return Result<void>();
   if (config.admin_token.empty() && config.viewer_token.empty())
@@ -76,7 +64,7 @@ Result<void> authorise(const Config& config, const HttpRequest& http, Access acc
 }
 
 AdminAnswer error_answer(const Error& error) {
-  HttpError http = http_error(error, Dialect::openai, "");
+  HttpAnswer http = http_error(error, Dialect::openai, "");
   return AdminAnswer{http.status, "application/json", std::move(http.body)};
 }
 
@@ -134,6 +122,8 @@ asio::awaitable<void> serve_admin(std::shared_ptr<Admin> admin, const HttpReques
   std::vector<Header> headers;
   headers.push_back(Header{"content-type", reply.content_type});
   headers.push_back(Header{"cache-control", "no-store"});
+  if (reply.status >= 400)
+    headers.push_back(Header{"x-should-retry", reply.status == 503 ? "true" : "false"});
   co_await responder.send(reply.status, std::move(headers), std::move(reply.body));
 }
 

@@ -10,6 +10,7 @@
 
 #include "gateway/admin/decisions_report.h"
 #include "gateway/admin/spend_report.h"
+#include "gateway/http_error.h"
 #include "gateway/keys.h"
 #include "gateway/time_zone.h"
 
@@ -47,35 +48,10 @@ LedgerAnswer answer(const rapidjson::StringBuffer& buffer) {
           .body = {buffer.GetString(), buffer.GetSize()}};
 }
 
-int status_of(Fault fault) {
-  switch (fault) {
-    case Fault::invalid_value:
-    case Fault::invalid_json:
-    case Fault::missing_field:
-      return 400;
-    case Fault::not_found:
-      return 404;
-    case Fault::ledger_unavailable:
-      return 503;
-    default:
-      return 500;
-  }
-}
-
 LedgerAnswer refusal(const Error& error) {
-  rapidjson::StringBuffer buffer;
-  Writer writer(buffer);
-  writer.StartObject();
-  writer.Key("error");
-  writer.StartObject();
-  text(writer, "message", error.message());
-  text(writer, "code", fault_code(error.fault()));
-  text(writer, "param", error.param());
-  writer.EndObject();
-  writer.EndObject();
-  LedgerAnswer result = answer(buffer);
-  result.status = status_of(error.fault());
-  return result;
+  return {.status = http_status(error, Dialect::openai),
+          .content_type = "application/json",
+          .body = error_body(error, Dialect::openai, "")};
 }
 
 Error bad(const char* param, std::string message) {

@@ -9,6 +9,7 @@
 
 #include "gateway/cli/app_parts.h"
 #include "gateway/log.h"
+#include "router/yaml_values.h"
 
 namespace jevons {
 namespace {
@@ -17,6 +18,30 @@ bool wants_colour() {
   const char* term = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): before any thread
   return isatty(STDOUT_FILENO) == 1 && !std::getenv("NO_COLOR") &&
          !(term && std::string_view(term) == "dumb");
+}
+
+// The word that stands where a command belongs and is none, with the nearest one; empty if all is
+// well. CLI11 would only say that a command is missing.
+std::string unknown_command(const CLI::App& root, int argc, char** argv) {
+  const CLI::App* at = &root;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word.starts_with('-')) {
+      if (word == "--config") ++i;
+      continue;
+    }
+    const auto commands = at->get_subcommands([](const CLI::App*) { return true; });
+    if (commands.empty()) return {};
+    std::vector<std::string_view> names;
+    const CLI::App* chosen = nullptr;
+    for (const CLI::App* command : commands) {
+      names.push_back(command->get_name());
+      if (command->get_name() == word) chosen = command;
+    }
+    if (!chosen) return unknown_word("command", word, names);
+    at = chosen;
+  }
+  return {};
 }
 
 }  // namespace
@@ -36,6 +61,10 @@ int run_cli(int argc, char** argv) {
   add_model_commands(app);
   add_config_commands(app);
   add_ledger_commands(app);
+  if (const std::string unknown = unknown_command(app.root, argc, argv); !unknown.empty()) {
+    std::cerr << unknown << '\n';
+    return static_cast<int>(Exit::usage);
+  }
   try {
     app.root.parse(argc, argv);
   } catch (const CLI::Success& done) {

@@ -16,7 +16,8 @@ std::string read_prompt(const std::string& given) {
 void add_check(App& app) {
   auto options = std::make_shared<CheckOptions>();
   CLI::App* check = add_command(app.root, "check", "Print every error of the configuration.");
-  check->add_flag("--json", options->json, "Errors as JSON");
+  check->add_option("files", options->files, "Configurations, in place of --config");
+  check->add_flag("--json", options->json, "Errors as JSON, an object a line for each file");
   check->callback([&app, options] {
     app.run = [&app, options] {
       options->config = app.config;

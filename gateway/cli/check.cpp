@@ -39,18 +39,11 @@ constexpr const char* no_file =
     "no configuration found (./jevons.yaml, $XDG_CONFIG_HOME/jevons/jevons.yaml, "
     "/etc/jevons/jevons.yaml); 'jevons init' writes one\n";
 
-}  // namespace
-
-Exit run_check(const CliIo& io, const ConfigSources& sources, const CheckOptions& options) {
-  const std::string file = find_config(options.config, sources);
-  if (file.empty()) {
-    io.err << no_file;
-    return Exit::config;
-  }
+Exit check_file(const CliIo& io, const ConfigSources& sources, const std::string& file, bool json) {
   Config config;
   std::vector<ConfigError> errors;
   const bool good = load_config(file, sources, config, errors);
-  if (options.json) {
+  if (json) {
     io.out << check_json(file, errors, config);
     return good ? Exit::good : Exit::config;
   }
@@ -65,6 +58,22 @@ Exit run_check(const CliIo& io, const ConfigSources& sources, const CheckOptions
   }
   io.err << config_errors_text(errors);
   return Exit::config;
+}
+
+}  // namespace
+
+Exit run_check(const CliIo& io, const ConfigSources& sources, const CheckOptions& options) {
+  std::vector<std::string> files = options.files;
+  if (files.empty()) files.push_back(find_config(options.config, sources));
+  Exit all = Exit::good;
+  for (const std::string& file : files) {
+    if (file.empty()) {
+      io.err << no_file;
+      return Exit::config;
+    }
+    if (check_file(io, sources, file, options.json) != Exit::good) all = Exit::config;
+  }
+  return all;
 }
 
 namespace {

@@ -26,6 +26,7 @@ enum class Exit : int { good = 0, failure = 1, usage = 2, budget = 3, config = 4
 struct CheckOptions {
   std::string config;  // --config, empty: the usual places
   bool json = false;
+  std::vector<std::string> files;  // several configurations, in place of `config`
 };
 Exit run_check(const CliIo& io, const ConfigSources& sources, const CheckOptions& options);
 

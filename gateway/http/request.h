@@ -1,4 +1,4 @@
-// A request as the framing layer hands it on, and the limits it was read under.
+// A request as the framing layer hands it on, the limits it was read under, and a whole answer.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,13 @@ struct HttpRequest {
   bool tls = false;
   // First value of a header, empty if absent.
   std::string_view header(std::string_view lower_case_name) const;
+};
+
+// A whole answer, held in memory.
+struct HttpAnswer {
+  int status = 500;
+  std::vector<Header> headers;
+  std::string body;
 };
 
 struct HttpLimits {  // reliability.md 5, rules 9 and 12

@@ -135,42 +135,4 @@ std::string http_date(std::int64_t unix_seconds) {
 
 bool is_bodiless(int status) { return status == 204 || status == 304 || status < 200; }
 
-int refusal_status(const Error& error) {
-  switch (error.fault()) {
-    case Fault::bad_request:
-      return 400;
-    case Fault::request_timeout:
-      return 408;
-    case Fault::request_too_large:
-      return 413;
-    case Fault::uri_too_long:
-      return 414;
-    case Fault::unsupported_media_type:
-      return 415;
-    case Fault::expectation_failed:
-      return 417;
-    case Fault::header_too_large:
-      return 431;
-    case Fault::not_implemented:
-      return 501;
-    case Fault::overloaded:
-      return 503;
-    case Fault::version_not_supported:
-      return 505;
-    default:
-      return 500;
-  }
-}
-
-std::vector<Header> refusal_headers(const Error& error) {
-  std::vector<Header> headers;
-  headers.push_back(Header{"content-type", "application/json"});
-  headers.push_back(Header{"x-should-retry", error.retryable() ? "true" : "false"});
-  if (error.retry_after_ms()) {
-    const std::int64_t seconds = (*error.retry_after_ms() + 999) / 1000;
-    headers.push_back(Header{"retry-after", std::to_string(seconds)});
-  }
-  return headers;
-}
-
 }  // namespace jevons

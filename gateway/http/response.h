@@ -1,4 +1,4 @@
-// The head of an answer as bytes, and what the server itself answers when it refuses.
+// The head of an answer as bytes.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,6 @@
 #include <string>
 
 #include "gateway/http/request.h"
-#include "router/error.h"
 
 namespace jevons {
 
@@ -31,8 +30,5 @@ std::string http_date(std::int64_t unix_seconds);
 
 // Whether an answer of this status has no body at all (RFC 9110 6.4.1).
 bool is_bodiless(int status);
-
-int refusal_status(const Error& error);
-std::vector<Header> refusal_headers(const Error& error);
 
 }  // namespace jevons

@@ -38,7 +38,7 @@ class Responder {
 using HttpHandler =
     std::function<boost::asio::awaitable<void>(HttpRequest& request, Responder& responder)>;
 // The server's own refusals (framing, limits, overload) in the wire form of the surface.
-using RefusalWriter = std::function<std::string(const Error& error)>;  // body, application/json
+using RefusalWriter = std::function<HttpAnswer(const Error& error)>;
 
 struct TlsFiles {
   std::string certificate, key;

@@ -213,10 +213,9 @@ asio::awaitable<void> HttpSession::run_handler() {
   if (answer_ == Answer::none && state_ == State::handling) {
     const Error error(Fault::internal, failed ? "the request failed inside the gateway"
                                               : "the request was left without an answer");
-    std::string body = shared_.refusal(error);
-    std::vector<Header> headers = refusal_headers(error);
+    HttpAnswer refusal = shared_.refusal(error);
     keep_alive_ = false;
-    co_await send(500, std::move(headers), std::move(body));
+    co_await send(refusal.status, std::move(refusal.headers), std::move(refusal.body));
   } else if (answer_ == Answer::streaming) {
     cut_ = true;
     keep_alive_ = false;
@@ -286,12 +285,12 @@ void HttpSession::client_left() {
 // The answer to a request that is not read to its end. The client may still be sending: closing at
 // once would reset the connection and take the answer with it.
 void HttpSession::refuse(const Error& error) {
-  std::string body = shared_.refusal(error);
-  const std::vector<Header> headers = refusal_headers(error);
+  const HttpAnswer refusal = shared_.refusal(error);
+  const std::string& body = refusal.body;
   ResponseFraming framing;
   framing.content_length = body.size();
   framing.connection = ConnectionField::close;
-  const std::string head = response_head(refusal_status(error), headers, framing, worker_->date());
+  const std::string head = response_head(refusal.status, refusal.headers, framing, worker_->date());
   const bool head_only = parser_.request().method == "HEAD";
   std::string_view pieces[] = {head, head_only ? std::string_view() : std::string_view(body)};
   state_ = State::lingering;

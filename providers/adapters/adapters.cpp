@@ -16,4 +16,12 @@ const Adapter* adapter_of(Api api) {
   return nullptr;
 }
 
+Header credential(const Adapter& adapter, const Secret& key, std::string_view auth_header) {
+  const std::string_view name = auth_header.empty() ? adapter.key_header : auth_header;
+  if (name == "authorization" || name == "Authorization") {
+    return {"authorization", "Bearer " + key.reveal()};
+  }
+  return {std::string(name), key.reveal()};
+}
+
 }  // namespace jevons

@@ -321,13 +321,6 @@ Result<WireRequest> encode(const ChatRequest& request, const Target& target,
   return wire;
 }
 
-Header credential(const Secret& key, std::string_view auth_header) {
-  if (auth_header == "authorization" || auth_header == "Authorization") {
-    return {"authorization", "Bearer " + key.reveal()};
-  }
-  return {auth_header.empty() ? "x-api-key" : std::string(auth_header), key.reveal()};
-}
-
 }  // namespace
 
 const Adapter anthropic_adapter = {
@@ -336,7 +329,7 @@ const Adapter anthropic_adapter = {
     .decode = decode_anthropic_answer,
     .open_stream = open_anthropic_stream,
     .fault_of = upstream_fault,
-    .credential = credential,
+    .key_header = "x-api-key",
 };
 
 }  // namespace jevons

@@ -242,13 +242,6 @@ Result<WireRequest> encode(const ChatRequest& request, const Target& target,
   return wire;
 }
 
-Header credential(const Secret& key, std::string_view auth_header) {
-  if (auth_header == "authorization" || auth_header == "Authorization") {
-    return {"authorization", "Bearer " + key.reveal()};
-  }
-  return {auth_header.empty() ? "x-goog-api-key" : std::string(auth_header), key.reveal()};
-}
-
 }  // namespace
 
 const Adapter gemini_adapter = {
@@ -257,7 +250,7 @@ const Adapter gemini_adapter = {
     .decode = decode_gemini_answer,
     .open_stream = open_gemini_stream,
     .fault_of = upstream_fault,
-    .credential = credential,
+    .key_header = "x-goog-api-key",
 };
 
 }  // namespace jevons

@@ -323,13 +323,6 @@ Result<WireRequest> encode(const ChatRequest& request, const Target& target,
   return wire;
 }
 
-Header credential(const Secret& key, std::string_view auth_header) {
-  if (auth_header.empty() || auth_header == "authorization" || auth_header == "Authorization") {
-    return {"authorization", "Bearer " + key.reveal()};
-  }
-  return {std::string(auth_header), key.reveal()};
-}
-
 }  // namespace
 
 const Adapter openai_adapter = {
@@ -338,7 +331,7 @@ const Adapter openai_adapter = {
     .decode = decode_openai_answer,
     .open_stream = open_openai_stream,
     .fault_of = upstream_fault,
-    .credential = credential,
+    .key_header = "authorization",
 };
 
 }  // namespace jevons

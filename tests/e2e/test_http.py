@@ -160,6 +160,12 @@ BAD_BODIES = [
      b'"content":"x"}]}', 400, "invalid_value", "temperature"),
     ("negative max_tokens", b'{"model":"auto","max_tokens":-1,"messages":[{"role":"user",'
      b'"content":"x"}]}', 400, "invalid_value", "max_tokens"),
+    ("an image that is no base64", b'{"model":"gpt","messages":[{"role":"user","content":[{"type":'
+     b'"image_url","image_url":{"url":"data:image/png;base64,!"}}]}]}', 400, "invalid_value",
+     "messages[0].content[0].image_url"),
+    ("an image on the gateway's disk", b'{"model":"gpt","messages":[{"role":"user","content":[{'
+     b'"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}', 400, "invalid_value",
+     "messages[0].content[0].image_url"),
 ]
 
 
@@ -198,3 +204,21 @@ def test_client_request_id_is_echoed(started):
     _, fields, _ = started.chat(headers={"x-request-id": "mine-1"})
     assert fields["x-client-request-id"] == "mine-1"
     assert fields["x-request-id"] != "mine-1"
+
+
+def test_what_the_framing_refuses_has_a_request_id_as_well(started):
+    text, _ = raw_http.exchange(started.gateway.port, b"GET / HTTP/1.1\r\n\r\n")
+    head, _, body = text.decode().partition("\r\n\r\n")
+    answer = json.loads(body)
+    assert answer["error"]["code"] == "bad_request"
+    assert f"x-request-id: {answer['request_id']}" in head
+    assert "x-should-retry: false" in head
+
+
+def test_admin_errors_have_the_shape_of_all_others(started):
+    for path, status, code in (("/admin/v1/spend?by=nothing", 400, "invalid_value"),
+                               ("/admin/v1/nothing", 404, "not_found")):
+        found, fields, text = started.gateway.admin(path)
+        error = json.loads(text)["error"]
+        assert (found, error["code"], error["type"]) == (status, code, "invalid_request_error")
+        assert fields["x-should-retry"] == "false"

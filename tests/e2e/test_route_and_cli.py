@@ -1,6 +1,7 @@
 """The dry run, feedback, and the command line."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -130,6 +131,35 @@ def test_usage_errors_exit_2(command):
                           text=True, timeout=20)
     assert done.returncode == 2 or (command == [] and done.returncode in (0, 2))
     assert done.stderr or command == []
+
+
+@pytest.mark.parametrize("command,said", [
+    (["sped"], "unknown command 'sped'; did you mean 'spend'?\n"),
+    (["--config", "x", "keys", "creat", "ci"], "unknown command 'creat'; did you mean 'create'?\n"),
+])
+def test_a_mistyped_command_is_named(command, said):
+    done = subprocess.run([str(processes.BUILD / "jevons"), *command], capture_output=True,
+                          text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_check_takes_several_configurations(stack):
+    stack.configure(with_key=False)
+    bad = stack.config.with_name("bad.yaml")
+    bad.write_text("a: 1\n", encoding="utf-8")
+    done = subprocess.run([str(processes.BUILD / "jevons"), "check", "--json", str(stack.config),
+                           str(bad)], capture_output=True, text=True, timeout=20,
+                          env={**os.environ, **stack.env()})
+    assert done.returncode == 4
+    assert [json.loads(line)["ok"] for line in done.stdout.splitlines()] == [True, False]
+
+
+def test_conditions_have_the_types_that_the_schema_says(stack):
+    rules = [{"when": {"tag.data": True}, "floor": 0.1}, {"when": {"difficulty": [7]}, "floor": 0.1}]
+    stack.configure(policies=[{**world.POLICY, "rules": rules}], with_key=False)
+    done = processes.cli(stack.config, "check", check=False, env=stack.env())
+    assert done.returncode == 4
+    assert "tag.data" in done.stderr and "difficulty" in done.stderr
 
 
 def test_explain_prices_and_targets(started):

@@ -127,3 +127,16 @@ TEST_CASE("a local target costs its engine time at its hourly price") {
   CHECK(cost.cost->total.value == 1'500'000);
   CHECK(cost.price_id.empty());
 }
+
+TEST_CASE("embeddings have no output tokens to estimate") {
+  Fixture fixture;
+  fixture.facts.no_output = true;
+  Usage claimed;
+  claimed[TokenClass::input] = measured(100);
+  fixture.facts.claimed = claimed;
+  CHECK_FALSE(settled_usage(fixture.facts).any_estimated());
+  fixture.facts.claimed.reset();
+  const Usage estimated = settled_usage(fixture.facts);
+  CHECK(estimated[TokenClass::input].count == 100);
+  CHECK(estimated[TokenClass::output].source == Provenance::absent);
+}

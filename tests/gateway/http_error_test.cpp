@@ -9,7 +9,7 @@ using namespace jevons;
 
 namespace {
 
-std::string headers_text(const HttpError& error) {
+std::string headers_text(const HttpAnswer& error) {
   std::string text;
   for (const Header& header : error.headers) text += header.name + ": " + header.value + "\n";
   return text;
@@ -89,12 +89,12 @@ TEST_CASE("every fault has its row of the contract") {
   for (const Row& row : rows) {
     CAPTURE(row.code);
     Error error(row.fault, "What happened. What to do.");
-    const HttpError openai = http_error(error, Dialect::openai, "r-1");
+    const HttpAnswer openai = http_error(error, Dialect::openai, "r-1");
     CHECK(openai.status == row.status);
     CHECK(openai.body == R"({"error":{"message":"What happened. What to do.","type":")" +
                              std::string(row.openai_type) + R"(","param":null,"code":")" +
                              row.code + R"("},"request_id":"r-1"})");
-    const HttpError anthropic = http_error(error, Dialect::anthropic, "r-1");
+    const HttpAnswer anthropic = http_error(error, Dialect::anthropic, "r-1");
     CHECK(anthropic.status == (row.status == 503 ? 529 : row.status));
     CHECK(anthropic.body == R"({"type":"error","error":{"type":")" +
                                 std::string(row.anthropic_type) +

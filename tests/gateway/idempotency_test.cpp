@@ -10,7 +10,7 @@ using namespace jevons::testing;
 
 namespace {
 
-KeptAnswer kept(std::string body) {
+HttpAnswer kept(std::string body) {
   return {.status = 200, .headers = {}, .body = std::move(body)};
 }
 

@@ -156,10 +156,11 @@ TEST_CASE("the admin's words: reports and keys, with errors that have a code") {
   CHECK(
       admin.call("GET", "/admin/v1/spend", "by=colour") ==
       R"(400 {"error":{"message":"unknown grouping 'colour'; known: model, target, provider, key, )"
-      R"(team, tag.NAME, policy, task, day, session","code":"invalid_value","param":"by"}})");
-  CHECK(
-      admin.call("GET", "/admin/v1/spend", "bye=x") ==
-      R"(400 {"error":{"message":"unknown parameter 'bye'","code":"invalid_value","param":"query"}})");
+      R"(team, tag.NAME, policy, task, day, session",)"
+      R"("type":"invalid_request_error","param":"by","code":"invalid_value"}})");
+  CHECK(admin.call("GET", "/admin/v1/spend", "bye=x") ==
+        R"(400 {"error":{"message":"unknown parameter 'bye'",)"
+        R"("type":"invalid_request_error","param":"query","code":"invalid_value"}})");
   CHECK(admin.call("DELETE", "/admin/v1/keys") == "none");
   const std::string made = admin.call(
       "POST", "/admin/v1/keys", "", R"({"name":"ci","tags":{"team":"a"},"expires":"2027-01-01"})");
@@ -178,16 +179,16 @@ TEST_CASE("the admin's words: reports and keys, with errors that have a code") {
   CHECK(admin.changes == 3);
   CHECK(admin.call("POST", "/admin/v1/keys/revoke", "", R"({"name":"ci"})") ==
         R"(404 {"error":{"message":"there is no key 'ci'; `jevons keys list` shows all",)"
-        R"("code":"not_found","param":""}})");
-  CHECK(
-      admin.call("POST", "/admin/v1/keys", "", R"({"name":"x","rights":"all"})") ==
-      R"(400 {"error":{"message":"unknown member 'rights'","code":"invalid_value","param":"rights"}})");
-  CHECK(
-      admin.call("POST", "/admin/v1/keys", "", "[]") ==
-      R"(400 {"error":{"message":"the body is not a JSON object","code":"invalid_json","param":""}})");
+        R"("type":"invalid_request_error","param":null,"code":"not_found"}})");
+  CHECK(admin.call("POST", "/admin/v1/keys", "", R"({"name":"x","rights":"all"})") ==
+        R"(400 {"error":{"message":"unknown member 'rights'",)"
+        R"("type":"invalid_request_error","param":"rights","code":"invalid_value"}})");
+  CHECK(admin.call("POST", "/admin/v1/keys", "", "[]") ==
+        R"(400 {"error":{"message":"the body is not a JSON object",)"
+        R"("type":"invalid_request_error","param":null,"code":"invalid_json"}})");
   CHECK(admin.call("POST", "/admin/v1/keys", "", R"({"name":"x","min_quality":2})") ==
         R"(400 {"error":{"message":"'min_quality' must be a number from 0 to 1",)"
-        R"("code":"invalid_value","param":"min_quality"}})");
+        R"("type":"invalid_request_error","param":"min_quality","code":"invalid_value"}})");
 }
 
 TEST_CASE("the admin's words: audit, verify, backup and export") {
@@ -202,10 +203,9 @@ TEST_CASE("the admin's words: audit, verify, backup and export") {
         "200 {\"file\":\"" + file + "\"}");
   CHECK(admin.call("POST", "/admin/v1/ledger/backup", "", R"({"file":")" + file + R"("})")
             .starts_with("400 "));
-  CHECK(
-      admin.call("POST", "/admin/v1/ledger/backup", "", R"({"file":"copy.db"})") ==
-      R"(400 {"error":{"message":"the backup's file name must be absolute","code":"invalid_value",)"
-      R"("param":"file"}})");
+  CHECK(admin.call("POST", "/admin/v1/ledger/backup", "", R"({"file":"copy.db"})") ==
+        R"(400 {"error":{"message":"the backup's file name must be absolute",)"
+        R"("type":"invalid_request_error","param":"file","code":"invalid_value"}})");
   const std::string csv = admin.call("GET", "/admin/v1/ledger/export");
   CHECK(csv.starts_with("200 request_id,attempt,time,key,"));
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 5);

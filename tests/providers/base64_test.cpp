@@ -25,4 +25,8 @@ TEST_CASE("what is no base64 decodes to nothing") {
   CHECK(!base64_decode("Zm 9"));
   CHECK(!base64_decode("Zg==="));
   CHECK(!base64_decode("=Zg="));
+  for (const char* const text : {"", "Zg", "Zg==", "Z", "Zm9v!", "Zm 9", "Zg===", "=Zg="}) {
+    CAPTURE(text);
+    CHECK(is_base64(text) == base64_decode(text).has_value());
+  }
 }

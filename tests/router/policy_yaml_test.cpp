@@ -206,6 +206,11 @@ const struct {
      "d.yaml:2:17: a condition on a tag names the tag, such as tag.team"},
     {"a range that is none", "rules: [{when: {difficulty: hard}, floor: 0.1}]",
      "d.yaml:2:29: difficulty takes a range such as \">= 0.7\" or \"0.3..0.6\", got 'hard'"},
+    {"a list for a range", "rules: [{when: {difficulty: [0.5]}, floor: 0.1}]",
+     "d.yaml:2:29: difficulty takes one value, not a list"},
+    {"a tag's value that is no text", "rules: [{when: {tag.data: true}, floor: 0.1}]",
+     "d.yaml:2:27: tag.data takes a text, got the boolean true; if that is meant, write it in "
+     "quotes"},
     {"escalation to nobody", "escalate: {when: [refusal], to: nobody}",
      "d.yaml:2:33: target 'nobody' is not in the catalog (known: claude-small, claude-opus, "
      "local-moe)"},

@@ -186,6 +186,7 @@ def e2e(result, _full):
 
 def schemas(result, _full):
     python = virtual_environment()
+    build("release", "jevons")
     status, output = call(python, "tests/steps/schemas.py")
     found = re.search(r"(\d+) passed, (\d+) failed", output)
     if not found:

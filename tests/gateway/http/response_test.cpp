@@ -29,31 +29,3 @@ TEST_CASE("a head is written with the server's own framing alone") {
         "HTTP/1.1 299 Unknown\r\ndate: D\r\ncontent-type: text/plain\r\nx-empty: \r\n"
         "content-length: 0\r\nconnection: keep-alive\r\n\r\n");
 }
-
-TEST_CASE("statuses and headers of refusals") {
-  const struct {
-    Fault fault;
-    int status;
-  } rows[] = {
-      {Fault::bad_request, 400},
-      {Fault::request_timeout, 408},
-      {Fault::request_too_large, 413},
-      {Fault::uri_too_long, 414},
-      {Fault::unsupported_media_type, 415},
-      {Fault::expectation_failed, 417},
-      {Fault::header_too_large, 431},
-      {Fault::not_implemented, 501},
-      {Fault::overloaded, 503},
-      {Fault::version_not_supported, 505},
-      {Fault::internal, 500},
-  };
-  for (const auto& row : rows) {
-    CAPTURE(fault_code(row.fault));
-    CHECK(refusal_status(Error(row.fault, "x")) == row.status);
-  }
-  Error busy(Fault::overloaded, "x");
-  const auto headers = refusal_headers(busy.with_retry(true).with_retry_after_ms(1'001));
-  REQUIRE(headers.size() == 3);
-  CHECK(headers[1].value == "true");
-  CHECK(headers[2].value == "2");
-}

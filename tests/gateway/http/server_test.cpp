@@ -21,7 +21,7 @@ namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-std::string refusal_of(const Error& error) { return error.message(); }
+HttpAnswer refusal_of(const Error& error) { return http_error(error, Dialect::openai, ""); }
 
 void run_until(Wire& wire, const std::function<bool()>& done) {
   while (!done()) {
@@ -96,7 +96,8 @@ TEST_CASE("server: one connection too many is told so; an idle one makes room") 
   third.send(get);
   CHECK(Wire::without_date(third.read_to_end()) ==
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n"
-        "x-should-retry: true\r\nretry-after: 1\r\ncontent-length: 51\r\nconnection: close\r\n\r\n"
+        "x-should-retry: true\r\nretry-after: 1\r\nretry-after-ms: 1000\r\ncontent-length: "
+        "51\r\nconnection: close\r\n\r\n"
         "{\"refused\":\"too many connections; try again later\"}");
   busy_1.close();
   busy_2.close();

@@ -28,7 +28,8 @@ std::string refusal(const std::string& status, const std::string& message,
 }
 
 const std::string close_field = "connection: close\r\n";
-const std::string retry_fields = "x-should-retry: true\r\nretry-after: 1\r\n";
+const std::string retry_fields =
+    "x-should-retry: true\r\nretry-after: 1\r\nretry-after-ms: 1000\r\n";
 
 // Streams two events, then ends as told.
 HttpHandler streamer(bool clean) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gateway/http/server.h"
+#include "gateway/http_error.h"
 #include "tests/fakes/raw_client.h"
 
 namespace jevons::test {
@@ -20,7 +21,11 @@ class Wire {
     options.tls = std::move(tls);
     auto listening = listen_http(
         {&io}, options, [&](std::size_t) { return handler; },
-        [](const Error& error) { return "{\"refused\":\"" + error.message() + "\"}"; });
+        [](const Error& error) {
+          HttpAnswer answer = http_error(error, Dialect::openai, "");
+          answer.body = "{\"refused\":\"" + error.message() + "\"}";
+          return answer;
+        });
     if (!listening) throw std::runtime_error(listening.error().message());
     server = std::move(*listening);
   }

@@ -76,6 +76,7 @@ Attempt::~Attempt() {
 asio::awaitable<Result<void>> Attempt::open() {
   begun_ = x_.services.targets.begin(catalog_target_.name, now_ms());
   if (!begun_) {
+    uncount();
     Error refused(Fault::no_target_available,
                   "target '" + catalog_target_.name + "' is resting after failures");
     refused.with_retry(true);
@@ -100,8 +101,14 @@ asio::awaitable<Result<void>> Attempt::open() {
   if (called.has_error() && !settled_) {
     const Error error = called.error();
     settle(&error, false);
+    if (!intended_) uncount();
   }
   co_return called;
+}
+
+// What ended before its intent was written has no row, and so was no attempt: its number is free.
+void Attempt::uncount() {
+  if (number_ == x_.attempts) --x_.attempts;
 }
 
 // The same target as a new attempt, once the row before is settled.

@@ -50,6 +50,7 @@ class Attempt {
 
  private:
   bool begin_again();
+  void uncount();
   boost::asio::awaitable<Result<void>> call();
   boost::asio::awaitable<Result<void>> first_events();
   boost::asio::awaitable<Result<void>> deliver_whole();

@@ -92,6 +92,22 @@ TEST_CASE("a failing target falls back, and both attempts have a row") {
   CHECK(gateway.ledger.settlements.back().cost->value == 600'000);
 }
 
+TEST_CASE("x-jevons-attempts counts the rows, not what a breaker held back") {
+  FakeGateway gateway;
+  gateway.config->policies[0].fallback_attempts = 8;
+  for (int i = 0; i < 8; ++i) {
+    gateway.scripts["cheap"].push_back(failure(Fault::upstream_overloaded, true, false));
+    gateway.scripts["dear"].push_back(failure(Fault::upstream_overloaded, true, false));
+  }
+  for (int i = 0; i < 3; ++i) {
+    const std::size_t before = gateway.ledger.intents.size();
+    const FakeResponder& client = gateway.post(chat);
+    CHECK(client.status == 503);
+    const std::size_t rows = gateway.ledger.intents.size() - before;
+    CHECK(client.header("x-jevons-attempts") == (rows > 0 ? std::to_string(rows) : ""));
+  }
+}
+
 TEST_CASE("no upstream byte leaves while the ledger cannot be written") {
   FakeGateway gateway;
   gateway.ledger.writable = false;

@@ -4,28 +4,18 @@
 #include <fstream>
 #include <sstream>
 
-#include "router/config_load.h"
+#include "tests/router/catalog_text.h"
 
 using namespace jevons;
 
 namespace {
 
 std::string errors_of(const std::string& rows) {
-  Catalog catalog;
-  std::vector<ConfigError> errors;
-  load_prices({"p.yaml", "prices:\n" + rows}, catalog, errors);
-  std::string out;
-  for (const ConfigError& error : errors) out += config_error_text(error);
-  return out;
+  return testing::catalog_errors(load_prices, {"p.yaml", "prices:\n" + rows});
 }
 
 Catalog loaded(const std::string& text) {
-  Catalog catalog;
-  std::vector<ConfigError> errors;
-  load_prices({"p.yaml", text}, catalog, errors);
-  const std::string said = config_errors_text(errors);
-  REQUIRE_MESSAGE(errors.empty(), said);
-  return catalog;
+  return testing::catalog_of(load_prices, {"p.yaml", text});
 }
 
 std::int64_t picodollars(const std::optional<Picodollars>& price) {

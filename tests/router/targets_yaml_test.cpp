@@ -1,28 +1,18 @@
 // policies/catalog.yaml: every form of contract.md 3, every mistake with its message.
 #include <doctest/doctest.h>
 
-#include "router/config_load.h"
+#include "tests/router/catalog_text.h"
 
 using namespace jevons;
 
 namespace {
 
 std::string errors_of(const std::string& text) {
-  Catalog catalog;
-  std::vector<ConfigError> errors;
-  load_targets({"c.yaml", "targets:\n" + text}, catalog, errors);
-  std::string out;
-  for (const ConfigError& error : errors) out += config_error_text(error);
-  return out;
+  return testing::catalog_errors(load_targets, {"c.yaml", "targets:\n" + text});
 }
 
 Catalog loaded(const std::string& text) {
-  Catalog catalog;
-  std::vector<ConfigError> errors;
-  load_targets({"c.yaml", text}, catalog, errors);
-  const std::string said = config_errors_text(errors);
-  REQUIRE_MESSAGE(errors.empty(), said);
-  return catalog;
+  return testing::catalog_of(load_targets, {"c.yaml", text});
 }
 
 }  // namespace

@@ -48,6 +48,16 @@ void estimate_completion(Usage& usage, const AttemptFacts& facts) {
       facts.reasoning_bytes > 0 ? estimate(tokens_of(facts.reasoning_bytes)) : TokenCount{};
 }
 
+// A provider that counts uncached input apart may have botched that count alone: what the other
+// classes leave of our own estimate takes its place, because unknown is never zero.
+void complete_prompt(Usage& usage, const AttemptFacts& facts) {
+  if (!prompt_reported(usage)) return estimate_prompt(usage, facts);
+  TokenCount& input = usage[TokenClass::input];
+  if (input.source != Provenance::absent) return;
+  const std::int64_t rest = facts.classification->prompt_tokens - usage.prompt_tokens();
+  input = estimate(std::max<std::int64_t>(rest, 0));
+}
+
 // Generous bounds: tokenisers of some languages need more than a token a byte, templates and hidden
 // system prompts add to what we sent, and hidden reasoning is inside the cap.
 std::int64_t prompt_bound(const AttemptFacts& facts) {
@@ -98,7 +108,7 @@ Usage settled_usage(const AttemptFacts& facts) {
     estimate_prompt(usage, facts);
   }
   if (facts.no_output) {
-    if (!prompt_reported(usage)) estimate_prompt(usage, facts);
+    complete_prompt(usage, facts);
     return usage;
   }
   const bool reported = completion_reported(usage);
@@ -108,7 +118,7 @@ Usage settled_usage(const AttemptFacts& facts) {
   } else if (reported && facts.output_cap > 0 && usage.completion_tokens() > facts.output_cap) {
     suspect(usage, "completion tokens above the cap");
   }
-  if (!prompt_reported(usage)) estimate_prompt(usage, facts);
+  complete_prompt(usage, facts);
   // A cut stream may carry an early count (Anthropic's message_start says 1): what arrived since
   // then is counted by us.
   const bool stale = !facts.complete && usage.completion_tokens() < tokens_of(facts.output_bytes);

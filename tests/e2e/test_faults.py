@@ -65,6 +65,17 @@ def test_usage_lies(stack, lie, stream):
 
 
 @pytest.mark.estimated
+@pytest.mark.parametrize("value", [-5, "12", "raw:1.5", "raw:99999999999999999999", "raw:{}"])
+def test_a_prompt_count_that_is_none_is_never_billed_as_zero(stack, value):
+    stack.start(script={"models": {"claude-sonnet-4-6": {"usage_patch": {"input_tokens": value}}}})
+    assert stack.chat(model="sonnet", max_tokens=100)[0] == 200
+    stack.gateway.stop()
+    (row,) = stack.rows()
+    assert row["input_tokens"] > 0 and row["input_source"] == "estimated", row
+    assert row["suspicion"].startswith("input_tokens is"), row
+
+
+@pytest.mark.estimated
 @pytest.mark.parametrize("lie", ["absent", "zero"])
 @pytest.mark.parametrize("model", ["sonnet", "flash-lite"])
 def test_usage_lies_of_adapters(stack, model, lie):

@@ -140,3 +140,15 @@ TEST_CASE("embeddings have no output tokens to estimate") {
   CHECK(estimated[TokenClass::input].count == 100);
   CHECK(estimated[TokenClass::output].source == Provenance::absent);
 }
+
+TEST_CASE("an input count that was no number is estimated, though cached ones are measured") {
+  Fixture fixture;
+  Usage claimed;
+  claimed[TokenClass::cache_read] = measured(40);
+  claimed[TokenClass::output] = measured(10);
+  fixture.facts.claimed = claimed;
+  const Usage usage = settled_usage(fixture.facts);
+  CHECK(usage[TokenClass::input].count == 60);
+  CHECK(usage[TokenClass::input].source == Provenance::estimated);
+  CHECK(usage[TokenClass::cache_read].count == 40);
+}

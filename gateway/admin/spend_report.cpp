@@ -150,6 +150,10 @@ std::string share_text(Nanodollars part, Nanodollars whole) {
   return fmt::format(" ({:.1f} %)", percent);
 }
 
+std::string requests_of(std::int64_t count) {
+  return grouped(count) + (count == 1 ? " request" : " requests");
+}
+
 std::string notes_of(const SpendRow& total) {
   std::string notes;
   if (total.overhead.value > 0) {
@@ -157,12 +161,14 @@ std::string notes_of(const SpendRow& total) {
                          usd(total.overhead));
   }
   if (total.unpriced_requests > 0) {
-    notes += fmt::format("{} requests had no price: their cost is unknown and not in the sums.\n",
-                         grouped(total.unpriced_requests));
+    const bool one = total.unpriced_requests == 1;
+    notes += fmt::format("{} had no price: {} cost is unknown and not in the sums.\n",
+                         requests_of(total.unpriced_requests), one ? "its" : "their");
   }
   if (total.estimated_requests > 0) {
-    notes += fmt::format("{} requests have token counts that we estimated.\n",
-                         grouped(total.estimated_requests));
+    const bool one = total.estimated_requests == 1;
+    notes += fmt::format("{} {} token counts that we estimated.\n",
+                         requests_of(total.estimated_requests), one ? "has" : "have");
   }
   return notes;
 }

@@ -95,8 +95,8 @@ TEST_CASE("the table is aligned, has bars and totals, and says what the sums lea
         "total            3     400      40         148    $1.50     $6.00    $4.50\n"
         "Saved $4.50 (75.0 %) against the baseline.\n"
         "$0.0000010 of it went to attempts whose answer was not delivered.\n"
-        "1 requests had no price: their cost is unknown and not in the sums.\n"
-        "1 requests have token counts that we estimated.\n");
+        "1 request had no price: its cost is unknown and not in the sums.\n"
+        "1 request has token counts that we estimated.\n");
 }
 
 TEST_CASE("times are asked for in words, lengths or dates; ends are exclusive") {

@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "tests/fakes/fake_gateway.h"
 
 using namespace jevons;
@@ -65,6 +69,25 @@ TEST_CASE("the first claim runs, the next ones wait, then get its answer for 24 
   book.finish("a", kept("again"), true);
   CHECK(claim(book, "a", "y", 1'999) == "again");
   CHECK(claim(book, "a", "y", 2'000) == "run");
+}
+
+TEST_CASE("of many threads that claim a key at once one runs") {
+  IdempotencyBook book;
+  std::atomic<int> runs{0}, others{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] {
+      for (int key = 0; key < 100; ++key) {
+        const std::string id = std::to_string(key);
+        const std::string got = claim(book, id, "x");
+        (got == "run" ? runs : others) += 1;
+        if (got == "run") book.finish(id, kept("hello"), true);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(runs == 100);
+  CHECK(others == 700);
+  CHECK(book.kept_bytes() == 500);
 }
 
 TEST_CASE("what cost nothing may run again, what may have been billed may not") {

@@ -13,7 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 JOBS = str(min(8, len(os.sched_getaffinity(0))))
 UNIT_TESTS = ("router_test", "local_engine_test", "providers_test", "gateway_test")
 # What shares threads: TSan takes 10 to 20 times as long, so it runs these files' cases only.
-THREADED = {"gateway_test": "*ledger*,*target_book*,*session_book*,*server*,*listener*,*budget*,*pool*,*metrics*",
+THREADED = {"gateway_test": "*ledger*,*target_book*,*session_book*,*learning_book*,*idempotency*,"
+                            "*server*,*listener*,*budget*,*pool*,*metrics*",
             "providers_test": "*transport*,*upstream*", "local_engine_test": "*thread*,*batch*"}
 VENV = ROOT / ".venv" / "tests"
 

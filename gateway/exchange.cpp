@@ -76,6 +76,22 @@ std::optional<std::int64_t> seconds_header_ms(std::string_view text) {
   return static_cast<std::int64_t>(value * 1'000);
 }
 
+// The expected price of trying this target instead of the choice without exploration. False if the
+// policy's daily budget has less left.
+bool hold_exploration(Exchange& x) {
+  const Policy& policy = *x.decision.policy;
+  if (!policy.explore_budget_per_day) return true;
+  ExploreHold hold{.policy = policy.name,
+                   .unix_s = x.started_unix_s(),
+                   .held = Nanodollars{0},
+                   .greedy = greedy_cost(x.decision)};
+  const auto expected = x.decision.candidates[*x.decision.target].facts.cost;
+  if (expected) hold.held = std::max(hold.held, *expected - hold.greedy);
+  if (!x.services.exploration.hold(hold, *policy.explore_budget_per_day)) return false;
+  x.exploring = std::move(hold);
+  return true;
+}
+
 }  // namespace
 
 Exchange::Exchange(Worker& on, const HttpRequest& request_bytes, Responder& answer_to, Endpoint at)
@@ -190,8 +206,14 @@ void decide_now(Exchange& x) {
     snapshot.budget_left = snapshot.budget_unspent;
     x.decision = decide(input);
   }
-  if (x.decision.target && x.endpoint != Endpoint::route)
-    x.decision_record = encode_decision(input, x.decision);
+  if (!x.decision.target || x.endpoint == Endpoint::route) return;
+  if (x.decision.reason == Reason::explore && !hold_exploration(x)) {
+    // Another request took what was left: only what costs nothing more may still be tried.
+    snapshot.explore_left = Nanodollars{0};
+    x.decision = decide(input);
+    if (x.decision.reason == Reason::explore) hold_exploration(x);
+  }
+  x.decision_record = encode_decision(input, x.decision);
 }
 
 Result<void> prepare(Exchange& x) {

@@ -42,6 +42,7 @@ struct Exchange {
   Resolution resolution;
   Classification classification;
   Decision decision;
+  std::optional<ExploreHold> exploring;  // held of the policy's daily budget for exploration
   std::string decision_record;  // of it, until the first attempt takes it to the ledger
 
   // The answer.

@@ -73,6 +73,7 @@ void finish(Exchange& x, const Result<void>& served) {
   sample.overhead_s = static_cast<double>(duration_us - x.upstream_us) / 1e6;
   if (!x.unpriced && x.attempts > 0) sample.cost = x.cost;
   x.services.metrics.finished(sample);
+  if (x.exploring) x.services.exploration.settle(*x.exploring, x.cost);
   if (x.committed && x.served_by) {
     teach_when_served(x);
     if (!x.caller.session.empty())

@@ -17,6 +17,17 @@ std::int64_t newest_price(const Catalog& catalog, std::int64_t now_unix_s) {
 
 }  // namespace
 
+// Read once, and only where some policy explores: it looks at every decision of the day.
+Result<void> Reloader::restore_exploration(const Config& config, std::int64_t now_unix_s) {
+  const bool explores = std::any_of(config.policies.begin(), config.policies.end(),
+                                    [](const Policy& policy) { return policy.explore_rate > 0; });
+  if (!explores || services_.exploration.restored()) return Result<void>();
+  const auto spent = explore_spend_since(services_.ledger, config.catalog, day_start(now_unix_s));
+  if (spent.has_error()) return spent.error();
+  services_.exploration.restore(*spent, now_unix_s);
+  return Result<void>();
+}
+
 Result<void> Reloader::take(Config config) {
   Clock& clock = services_.clock;
   const std::int64_t now = clock.unix_ns() / 1'000'000'000;
@@ -29,6 +40,8 @@ Result<void> Reloader::take(Config config) {
   if (Result<void> durable = services_.ledger.flush(); durable.has_error()) return durable;
   Result<std::vector<SpendSlice>> slices = services_.ledger.spend_since(*from);
   if (slices.has_error()) return slices.error();
+  Result<void> counted = restore_exploration(config, now);
+  if (counted.has_error()) return counted;
   Result<bool> configured = services_.ledger.keys_ever_configured();
   if (configured.has_error()) return configured.error();
   if (*configured) services_.keys.note_configured();

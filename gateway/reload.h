@@ -28,6 +28,7 @@ class Reloader {
 
  private:
   Result<void> reload_files(const std::string& who);
+  Result<void> restore_exploration(const Config& config, std::int64_t now_unix_s);
 
   std::string path_;
   Services& services_;

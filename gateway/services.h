@@ -11,6 +11,7 @@
 #include "gateway/budgets.h"
 #include "gateway/clock.h"
 #include "gateway/config.h"
+#include "gateway/explore_book.h"
 #include "gateway/idempotency.h"
 #include "gateway/keys.h"
 #include "gateway/learning_book.h"
@@ -37,6 +38,7 @@ struct Services {
   Metrics& metrics;
   std::atomic<std::shared_ptr<const Config>> config{};
   IdempotencyBook idempotency{};
+  ExploreBook exploration{};    // what trying other targets cost today
   GuessGuard guesses{};         // slows down key guessing
   ShareLimit retries{0.20, 3};  // retries and fallbacks: 20 % of requests, floor 3
   ShareLimit hedges{0.05, 1};   // hedges: the policy's own share

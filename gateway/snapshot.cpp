@@ -26,6 +26,10 @@ Snapshot take_snapshot(Exchange& x) {
   snapshot.budget_left = left.left;
   snapshot.budget_unspent = left.unspent;
   snapshot.budget_left_percent = left.percent;
+  const Policy* policy = x.resolution.policy;
+  if (policy && policy->explore_rate > 0 && policy->explore_budget_per_day)
+    snapshot.explore_left = x.services.exploration.left(
+        policy->name, *policy->explore_budget_per_day, snapshot.now_unix_s);
   if (!x.caller.session.empty()) {
     const auto session = x.services.sessions.find(x.caller.key_name, x.caller.session, now_ms);
     const Target* target = session ? catalog.find(session->target) : nullptr;

@@ -1,6 +1,8 @@
 #include "router/features.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace jevons {
 namespace {
@@ -22,6 +24,44 @@ std::size_t text_bytes_of(const Message& message) {
     if (part.kind == Part::Kind::text) bytes += part.text.size();
   }
   return bytes;
+}
+
+// OpenAI's tool results have no flag for failure: their text tells it by how it begins, as programs
+// and agents write errors. Spaces and case do not count; only the beginning is read.
+bool begins_as_failure(std::string_view text) {
+  constexpr std::size_t longest = 64;
+  constexpr std::array<std::string_view, 12> failures = {"error:",
+                                                         "error[",
+                                                         "[error]",
+                                                         "fatal:",
+                                                         "exception:",
+                                                         "exceptionin",
+                                                         "traceback(mostrecentcalllast)",
+                                                         "{\"error\":",
+                                                         "{\"errors\":",
+                                                         "<error",
+                                                         "<tool_use_error",
+                                                         "{\"is_error\":true"};
+  // How some tools say that all went well.
+  constexpr std::array<std::string_view, 5> successes = {
+      "{\"error\":null",  "{\"error\":\"\"", "{\"error\":false",
+      "{\"errors\":null", "{\"errors\":[]",
+  };
+  std::string begin;
+  for (const char c : text.substr(0, longest)) {
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
+    begin.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c);
+  }
+  const auto starts = [&begin](std::string_view word) { return begin.starts_with(word); };
+  return std::any_of(failures.begin(), failures.end(), starts) &&
+         std::none_of(successes.begin(), successes.end(), starts);
+}
+
+bool tells_failure(const Message& message) {
+  if (message.tool_error) return true;
+  const auto text = std::find_if(message.parts.begin(), message.parts.end(),
+                                 [](const Part& part) { return part.kind == Part::Kind::text; });
+  return text != message.parts.end() && begins_as_failure(text->text);
 }
 
 class Collector {
@@ -141,7 +181,7 @@ class Collector {
     }
     for (std::size_t i = messages.size(); i-- > 0;) {
       if (messages[i].role != Role::tool) continue;
-      if (!messages[i].tool_error) break;
+      if (!tells_failure(messages[i])) break;
       ++features_.errors_in_a_row;
     }
   }

@@ -39,8 +39,10 @@ double quality_threshold(std::vector<Judged> outcomes, double failure_rate, doub
             [](const Judged& a, const Judged& b) { return a.p > b.p; });
   double threshold = none;
   for (std::size_t step = 1; step <= thresholds; ++step) {
-    const std::size_t served = outcomes.size() * step / thresholds;
+    std::size_t served = outcomes.size() * step / thresholds;
     if (served == 0) continue;
+    // A threshold admits all that are predicted alike: they are judged together.
+    while (served < outcomes.size() && outcomes[served].p == outcomes[served - 1].p) ++served;
     const auto failed =
         std::count_if(outcomes.begin(), outcomes.begin() + static_cast<std::ptrdiff_t>(served),
                       [](const Judged& j) { return j.outcome < 0.5; });

@@ -29,7 +29,8 @@ constexpr const char* decisions_sql =
     "r.weights, d.layout, d.facts, "
     "(SELECT avg(score) FROM feedback WHERE feedback.seq = r.seq) "
     "FROM decisions d CROSS JOIN requests r ON r.seq = d.seq "
-    "WHERE d.seq > ?1 AND d.seq <= ?2 AND r.time >= ?3 AND r.time < ?4 ORDER BY d.seq LIMIT ?5";
+    "WHERE d.seq > ?1 AND d.seq <= ?2 AND r.time >= ?3 AND r.time < ?4 "
+    "AND (?6 = '' OR r.reason = (SELECT id FROM names WHERE text = ?6)) ORDER BY d.seq LIMIT ?5";
 
 constexpr const char* attempts_sql =
     "SELECT id & 255, started_on, target, cost, delivered, input, cache_read, cache_write_5m, "
@@ -53,6 +54,7 @@ DecisionPage LedgerReader::decisions(const DecisionQuery& query) {
   Statement attempts = database_.prepare(attempts_sql);
   rows.bind(1, std::max(query.after, page.first - 1)).bind(2, page.last);
   rows.bind(3, query.from_unix_ns).bind(4, query.until_unix_ns).bind(5, limit);
+  rows.bind(6, query.reason);
   while (rows.step()) {
     LoggedDecision& one = page.rows.emplace_back();
     one.seq = rows.integer(0);

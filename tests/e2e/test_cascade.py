@@ -1,6 +1,8 @@
 """The cascade: a cheap target answers first, a stronger one where the answer is weak. The books are
 compared with the upstream's own bill after every case."""
 
+import json
+
 import pytest
 
 from support import world
@@ -50,6 +52,28 @@ def test_weak_answers_are_replaced_and_both_are_on_the_bill(stack, signal, weak,
     assert fields["x-jevons-cost-usd"] == f"{sum(r['cost_nanodollars'] for r in rows) / 1e9:.9f}"
 
 
+@pytest.mark.parametrize("thousandths,target", [(-1_500, "sonnet"), (-100, "local-moe")])
+def test_an_answer_of_guessed_tokens_goes_up(stack, thousandths, target):
+    start(stack, policy("low_confidence"),
+          {"text": "It was in the year 1632.", "logprob_thousandths": thousandths})
+    status, fields, answer = stack.chat()
+    assert status == 200 and fields["x-jevons-target"] == target
+    assert "logprobs" not in answer["choices"][0] or answer["choices"][0]["logprobs"] is None
+    stack.check_books()
+
+
+@pytest.mark.parametrize("arguments,target", [({"a": 7}, "sonnet"), ({"a": "x"}, "local-moe")])
+def test_a_tool_call_that_breaks_its_schema_goes_up(stack, arguments, target):
+    start(stack, policy("invalid_tool_call"),
+          {"tool_calls": [{"name": "f", "arguments": arguments}]},
+          {"tool_calls": [{"name": "f", "arguments": {"a": "right"}}]})
+    status, fields, answer = stack.chat(tools=TOOLS)
+    assert status == 200 and fields["x-jevons-target"] == target
+    call = answer["choices"][0]["message"]["tool_calls"][0]["function"]
+    assert json.loads(call["arguments"]) == ({"a": "right"} if target == "sonnet" else arguments)
+    stack.check_books()
+
+
 def test_good_answers_stay(stack):
     start(stack, policy("refusal", "truncated", "invalid_json"), {"text": "Paris."})
     _, fields, _ = stack.chat()
@@ -82,3 +106,4 @@ def test_two_samples_that_disagree_go_up(stack, second, target, attempts):
     stack.start(models=world.FOUR, policies=[rules], script={**script({}), "queue": queue})
     _, fields, _ = stack.chat()
     assert (fields["x-jevons-target"], fields["x-jevons-attempts"]) == (target, attempts)
+    stack.check_books()

@@ -4,7 +4,7 @@ import json
 import signal
 import time
 
-from support import processes
+from support import processes, world
 
 PROMPT = "Explain in two sentences why the sky over a desert looks so blue at noon."
 TARGET = "local-moe"
@@ -39,13 +39,25 @@ def wait_until(condition, seconds=10):
     assert condition()
 
 
+def settled_p_ok(stack):
+    """P(ok) once what was reported has been learnt: outcomes are taken up in batches."""
+    last = None
+    for _ in range(40):
+        now = p_ok(stack)
+        if now == last:
+            return now
+        last = now
+        time.sleep(0.5)
+    raise AssertionError("P(ok) does not come to rest")
+
+
 def test_bad_outcomes_move_the_choice_and_a_restart_keeps_it(stack):
     stack.start(script={"defaults": {"tokens": 5, "chunk_ms": 0}})
     before, target = p_ok(stack)
     assert target == TARGET
     report(stack, 120, 0.0)
     wait_until(lambda: p_ok(stack)[0] < before - 0.3)
-    learnt, target = p_ok(stack)
+    learnt, target = settled_p_ok(stack)
     assert target != TARGET, "a target that keeps failing is no longer the choice"
     assert stack.gateway.stop(signal.SIGTERM) == 0
     stack.start()
@@ -53,6 +65,33 @@ def test_bad_outcomes_move_the_choice_and_a_restart_keeps_it(stack):
     stack.gateway.stop(signal.SIGKILL)
     stack.start()
     assert abs(p_ok(stack)[0] - learnt) < 0.02
+
+
+def test_500_outcomes_repair_a_wrong_prior(stack):
+    stack.start(script={"defaults": {"tokens": 5, "chunk_ms": 0}})
+    before, _ = p_ok(stack)
+    assert before > 0.5, "the catalog thinks well of this target"
+    report(stack, 500, 0.2)  # a fifth of what was asked, on average
+    wait_until(lambda: abs(p_ok(stack)[0] - 0.2) < 0.08, seconds=20)
+
+
+def test_a_replay_does_not_notice_what_was_learned_since(stack):
+    stack.start(script={"defaults": {"tokens": 5, "chunk_ms": 0}})
+    before, _ = p_ok(stack)
+    choices = [stack.chat(f"{PROMPT} ({i})")[1]["x-jevons-target"] for i in range(30)]
+    assert set(choices) == {TARGET}
+    report(stack, 120, 0.0, start=100)
+    wait_until(lambda: p_ok(stack)[0] < before - 0.3)
+    assert stack.chat(PROMPT)[1]["x-jevons-target"] != TARGET
+    stack.wait_spend(exact=True)
+    file = stack.folder / "same.yaml"
+    world.save(file, world.POLICY)
+    done = stack.gateway.cli("replay", "--policy", str(file), "--since", "1d", "--json")
+    replayed = json.loads(done.stdout)
+    # The pinned requests that taught it have no policy and are no decisions of this one.
+    assert replayed["decisions"] == replayed["reproduced"] >= 31
+    assert replayed["changed"] == 0
+    assert replayed["new"]["cost_nanodollars"] == replayed["today"]["cost_nanodollars"]
 
 
 def test_a_hostile_key_bends_only_its_own_routing(stack):

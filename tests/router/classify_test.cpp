@@ -212,6 +212,33 @@ TEST_CASE("classify: repeated tool errors make the next step harder") {
   CHECK(classify(request).difficulty > before + 0.1);
 }
 
+TEST_CASE("classify: a tool's failure is told by how its result begins") {
+  struct {
+    const char* result;
+    std::int64_t failed;
+  } rows[] = {{"Error: no such file", 1},
+              {"  [ERROR] connection refused", 1},
+              {"Traceback (most recent call last):\n  File", 1},
+              {"{ \"error\" : {\"code\": 5}}", 1},
+              {"{\"is_error\": true, \"text\": \"x\"}", 1},
+              {"<tool_use_error>string not found</tool_use_error>", 1},
+              {"fatal: not a git repository", 1},
+              {"{\"error\": null, \"rows\": 3}", 0},
+              {"{\"errors\": [], \"rows\": 3}", 0},
+              {"The log says: Error: none of our business", 0},
+              {"Error handling: a guide", 0},
+              {"18 degrees", 0},
+              {"", 0}};
+  for (const auto& row : rows) {
+    CAPTURE(row.result);
+    ChatRequest request = tool_loop();
+    request.messages.back().parts = {{.text = row.result}};
+    CHECK(classify(request).failed_tool_calls == row.failed);
+    request.messages.push_back(request.messages.back());
+    CHECK(classify(request).failed_tool_calls == 2 * row.failed);
+  }
+}
+
 TEST_CASE("classify: the capabilities an answer needs") {
   using enum Capability;
   const auto needs = [](void (*change)(ChatRequest&)) {

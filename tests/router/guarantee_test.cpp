@@ -43,6 +43,14 @@ TEST_CASE("quality floor: the bound is broken in no more than alpha of resamples
   CHECK(broken <= 20);
 }
 
+TEST_CASE("quality floor: predictions that are alike are admitted together or not at all") {
+  std::vector<Judged> outcomes;
+  for (int i = 0; i < 100; ++i) outcomes.push_back({.p = 0.8, .outcome = i < 60 ? 1.0 : 0.0});
+  CHECK(quality_threshold(outcomes, 0.1, 0.1) > 1);
+  for (Judged& judged : outcomes) judged.outcome = 1;
+  CHECK(quality_threshold(outcomes, 0.1, 0.1) == 0.8);
+}
+
 TEST_CASE("quality floor: without enough outcomes nothing is safe") {
   CHECK(quality_threshold({}, 0.1, 0.1) > 1);
   CHECK(quality_threshold({{.p = 0.99, .outcome = 1}}, 0.1, 0.1) > 1);

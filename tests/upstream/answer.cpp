@@ -117,6 +117,7 @@ Answer make_answer(const Call& call, const Behaviour& how, std::int64_t number,
                        .count();
   answer.model = how.model.empty() ? call.model : how.model;
   answer.service_tier = how.service_tier;
+  answer.logprob_thousandths = how.logprob_thousandths;
   answer.refusal = how.refusal;
   answer.tools = chosen_tools(call, how, number);
   if (answer.tools.empty() && answer.refusal.empty())

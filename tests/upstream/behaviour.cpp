@@ -151,6 +151,7 @@ const std::map<std::string, Setter, std::less<>>& answer_fields() {
       {"use_tools", bool_field(&B::use_tools)},
       {"finish_reason", text_field(&B::finish_reason)},
       {"refusal", text_field(&B::refusal)},
+      {"logprob_thousandths", int_field(&B::logprob_thousandths)},
       {"service_tier", text_field(&B::service_tier)},
       {"model", text_field(&B::model)},
       {"ignore_max_tokens", bool_field(&B::ignore_max_tokens)},

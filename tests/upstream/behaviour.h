@@ -54,7 +54,8 @@ struct Behaviour {
   std::string finish_reason;
   std::string refusal;
   std::string service_tier;
-  std::string model;  // answered instead of the requested one
+  std::int64_t logprob_thousandths = -250;  // of every token, where asked for
+  std::string model;                        // answered instead of the requested one
   bool ignore_max_tokens = false;
   std::optional<std::string> raw_body;  // sent instead of the answer
   std::int64_t pad_bytes = 0;           // extra bytes of text in the answer

@@ -55,6 +55,7 @@ struct Answer {
   std::string finish;  // stop, length, tool_calls, content_filter, or what the script says
   std::string refusal;
   std::string service_tier;
+  std::int64_t logprob_thousandths = 0;
   Tokens tokens;
 };
 

@@ -65,19 +65,20 @@ Fields openai_usage(const Behaviour& how, const Tokens& t,
   return usage;
 }
 
-std::string logprob_entry(const std::string& piece) {
+std::string logprob_entry(const std::string& piece, std::int64_t thousandths) {
   std::string bytes;
   for (const char c : piece)
     bytes += (bytes.empty() ? "" : ",") + number(static_cast<unsigned char>(c));
-  return "{\"token\":" + quoted(piece) + ",\"logprob\":-0.25,\"bytes\":[" + bytes +
-         "],\"top_logprobs\":[]}";
+  return "{\"token\":" + quoted(piece) + ",\"logprob\":" + number(thousandths) + "e-3,\"bytes\":[" +
+         bytes + "],\"top_logprobs\":[]}";
 }
 
-std::string logprobs_of(const Call& call, const std::vector<std::string>& pieces) {
+std::string logprobs_of(const Call& call, const Answer& answer,
+                        const std::vector<std::string>& pieces) {
   if (!call.logprobs) return "null";
   std::string content;
   for (const std::string& piece : pieces)
-    content += (content.empty() ? "" : ",") + logprob_entry(piece);
+    content += (content.empty() ? "" : ",") + logprob_entry(piece, answer.logprob_thousandths);
   return "{\"content\":[" + content + "],\"refusal\":null}";
 }
 
@@ -200,7 +201,7 @@ std::string openai_body(const Call& call, const Behaviour& how, const Answer& an
   for (std::int64_t index = 0; index < call.n; ++index) {
     if (index > 0) out += ',';
     out += "{\"index\":" + number(index) + ",\"message\":" + message +
-           ",\"logprobs\":" + logprobs_of(call, answer.pieces) +
+           ",\"logprobs\":" + logprobs_of(call, answer, answer.pieces) +
            ",\"finish_reason\":" + quoted(answer.finish) + "}";
   }
   out += "]";
@@ -226,7 +227,8 @@ std::vector<Event> openai_events(const Call& call, const Behaviour& how, const A
     }
     for (const std::string& piece : answer.pieces) {
       out.produced(1);
-      out.delta(index, "{\"content\":" + quoted(piece) + "}", logprobs_of(call, {piece}), true);
+      out.delta(index, "{\"content\":" + quoted(piece) + "}", logprobs_of(call, answer, {piece}),
+                true);
     }
     write_tools(out, index, how, answer);
   }

@@ -20,12 +20,13 @@ bool wants_colour() {
          !(term && std::string_view(term) == "dumb");
 }
 
-// The word that stands where a command belongs and is none, with the nearest one; empty if all is
-// well. CLI11 would only say that a command is missing.
-std::string unknown_command(const CLI::App& root, int argc, char** argv) {
+// What is wrong where a command belongs: a word that is none, with the nearest one, or no word at
+// all, with what there is. Empty if all is well; CLI11 would only say that a command is missing.
+std::string missing_command(const CLI::App& root, int argc, char** argv) {
   const CLI::App* at = &root;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
+    if (word == "-h" || word == "--help" || word == "--version") return {};
     if (word.starts_with('-')) {
       if (word == "--config") ++i;
       continue;
@@ -38,10 +39,10 @@ std::string unknown_command(const CLI::App& root, int argc, char** argv) {
       names.push_back(command->get_name());
       if (command->get_name() == word) chosen = command;
     }
-    if (!chosen) return unknown_word("command", word, names);
+    if (!chosen) return unknown_word("command", word, names) + '\n';
     at = chosen;
   }
-  return {};
+  return at->get_subcommands([](const CLI::App*) { return true; }).empty() ? "" : at->help();
 }
 
 }  // namespace
@@ -61,8 +62,8 @@ int run_cli(int argc, char** argv) {
   add_model_commands(app);
   add_config_commands(app);
   add_ledger_commands(app);
-  if (const std::string unknown = unknown_command(app.root, argc, argv); !unknown.empty()) {
-    std::cerr << unknown << '\n';
+  if (const std::string missing = missing_command(app.root, argc, argv); !missing.empty()) {
+    std::cerr << missing;
     return static_cast<int>(Exit::usage);
   }
   try {

@@ -133,6 +133,13 @@ def test_usage_errors_exit_2(command):
     assert done.stderr or command == []
 
 
+@pytest.mark.parametrize("command", [[], ["keys"], ["--config", "x", "policy"]])
+def test_without_a_command_what_there_is_is_listed(command):
+    done = subprocess.run([str(processes.BUILD / "jevons"), *command], capture_output=True,
+                          text=True, timeout=20)
+    assert done.returncode == 2 and "Subcommands:" in done.stderr and not done.stdout
+
+
 @pytest.mark.parametrize("command,said", [
     (["sped"], "unknown command 'sped'; did you mean 'spend'?\n"),
     (["--config", "x", "keys", "creat", "ci"], "unknown command 'creat'; did you mean 'create'?\n"),

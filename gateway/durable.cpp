@@ -1,8 +1,6 @@
 #include "gateway/durable.h"
 
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <memory>
 
@@ -12,13 +10,13 @@ namespace {
 namespace asio = boost::asio;
 
 // `start` is called with a Done that may run on any thread; the coroutine resumes on its own.
-asio::awaitable<Result<void>> wait_for(std::function<void(Ledger::Done)> start) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  auto initiate = [&start, &executor](auto handler) {
+asio::awaitable<Result<void>> wait_for(Mailbox& mailbox, std::function<void(Ledger::Done)> start) {
+  auto initiate = [&start, &mailbox](auto handler) {
     // std::function must be copyable, an awaitable's handler is not.
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    start([shared, executor](Result<void> result) {
-      asio::post(executor, [shared, result] { std::move (*shared)(result); });
+    mailbox.expect();
+    start([shared, box = mailbox.shared_from_this()](Result<void> result) {
+      box->put([shared, result] { std::move (*shared)(result); });
     });
   };
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Result<void>)>(
@@ -27,18 +25,20 @@ asio::awaitable<Result<void>> wait_for(std::function<void(Ledger::Done)> start) 
 
 }  // namespace
 
-asio::awaitable<Result<void>> durable_intent(Ledger& ledger, AttemptIntent intent) {
+asio::awaitable<Result<void>> durable_intent(Mailbox& mailbox, Ledger& ledger,
+                                             AttemptIntent intent) {
   std::function<void(Ledger::Done)> start = [&ledger, &intent](Ledger::Done done) {
     ledger.intend(std::move(intent), std::move(done));
   };
-  co_return co_await wait_for(std::move(start));
+  co_return co_await wait_for(mailbox, std::move(start));
 }
 
-asio::awaitable<Result<void>> durable_feedback(Ledger& ledger, Feedback feedback) {
+asio::awaitable<Result<void>> durable_feedback(Mailbox& mailbox, Ledger& ledger,
+                                               Feedback feedback) {
   std::function<void(Ledger::Done)> start = [&ledger, &feedback](Ledger::Done done) {
     ledger.feedback(std::move(feedback), std::move(done));
   };
-  co_return co_await wait_for(std::move(start));
+  co_return co_await wait_for(mailbox, std::move(start));
 }
 
 }  // namespace jevons

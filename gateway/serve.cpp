@@ -203,6 +203,8 @@ void Gateway::run() {
   control_.run();
   for (const auto& context : contexts_) context->stop();
   for (std::thread& thread : threads_) thread.join();
+  // Nothing may be waiting for the ledger when the contexts go; what failed has been logged.
+  static_cast<void>(ledger_->flush());
   remove_run_file(ledger_path_);
 }
 

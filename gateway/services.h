@@ -16,6 +16,7 @@
 #include "gateway/keys.h"
 #include "gateway/learning_book.h"
 #include "gateway/ledger/ledger.h"
+#include "gateway/mailbox.h"
 #include "gateway/metrics.h"
 #include "gateway/rate_limits.h"
 #include "gateway/session_book.h"
@@ -56,10 +57,17 @@ using UpstreamFactory = std::function<std::shared_ptr<Upstream>(const ProviderCo
 class Worker {
  public:
   Worker(boost::asio::io_context& context, Services& all, UpstreamFactory factory)
-      : io(context), services(all), factory_(std::move(factory)) {}
+      : io(context),
+        services(all),
+        mailbox(std::make_shared<Mailbox>(context)),
+        factory_(std::move(factory)) {}
+  ~Worker() { mailbox->close(); }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
 
   boost::asio::io_context& io;
   Services& services;
+  const std::shared_ptr<Mailbox> mailbox;
 
   // The upstream of a provider under that configuration; rebuilt after a reload. Null for a
   // provider that does not exist.

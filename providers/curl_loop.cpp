@@ -13,8 +13,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-// How precisely timeouts of calls are kept.
-constexpr std::chrono::milliseconds tick{50};
 constexpr std::size_t spare_handles_max = 256;
 constexpr long cached_connections_max = 512;
 
@@ -50,7 +48,8 @@ bool CurlLoop::start(const ProviderConfig& provider, const std::shared_ptr<CurlC
   }
   calls_.push_back(call);
   start_ticking();
-  act(CURL_SOCKET_TIMEOUT, 0);  // instead of waiting for the zero timer that curl has just set
+  curl_deadline_ = Clock::time_point::max();  // the zero timer that curl has just set
+  act(CURL_SOCKET_TIMEOUT, 0);
   wake_soon();
   return true;
 }
@@ -67,6 +66,7 @@ void CurlLoop::resume(CurlCall& call) {
   // Delivers what curl held back, at once.
   curl_easy_pause(call.handle->curl(), CURLPAUSE_CONT);
   collect_finished();
+  heed_curl_timer();
   wake_soon();
 }
 
@@ -117,6 +117,7 @@ void CurlLoop::act(curl_socket_t socket, int events) {
   int running = 0;
   curl_multi_socket_action(multi_, socket, events, &running);
   collect_finished();
+  heed_curl_timer();
 }
 
 void CurlLoop::collect_finished() {
@@ -145,12 +146,14 @@ void CurlLoop::start_ticking() {
 void CurlLoop::on_tick() {
   ticking_ = false;
   const auto now = Clock::now();
+  if (now >= curl_deadline_) expire();
   const auto calls = calls_;
   for (const auto& call : calls) {
     if (call->over()) continue;
     if (auto failure = call->late(now)) abort(call, std::move(*failure));
   }
   if (!calls_.empty()) start_ticking();
+  heed_curl_timer();
 }
 
 }  // namespace jevons

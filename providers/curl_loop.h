@@ -71,10 +71,15 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   void wake_soon();
   void retire(CurlCall& call);
 
+  void heed_curl_timer();
   void arm_curl_timer();
   void on_curl_timer();
+  void expire();
   void start_ticking();
   void on_tick();
+
+  // How precisely timeouts of calls are kept.
+  static constexpr std::chrono::milliseconds tick{50};
 
   Executor executor_;
   CURLM* multi_;

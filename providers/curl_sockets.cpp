@@ -82,17 +82,20 @@ void CurlLoop::on_ready(const std::shared_ptr<Watch>& watch, int event) {
   wake_queued();
 }
 
-// curl resets its timer several times a call. The Asio timer is touched only when it must fire
-// earlier than it would.
+// curl resets its timer several times a call; it is looked at once curl has had its say.
 int CurlLoop::on_timer(CURLM*, long timeout_ms, void* loop) {
   auto& self = *static_cast<CurlLoop*>(loop);
-  if (timeout_ms < 0) {
-    self.curl_deadline_ = Clock::time_point::max();
-    return 0;
-  }
-  self.curl_deadline_ = Clock::now() + std::chrono::milliseconds(timeout_ms);
-  if (self.curl_armed_for_ > self.curl_deadline_) self.arm_curl_timer();
+  self.curl_deadline_ = timeout_ms < 0 ? Clock::time_point::max()
+                                       : Clock::now() + std::chrono::milliseconds(timeout_ms);
   return 0;
+}
+
+// The Asio timer is touched only when it must fire earlier than it would, and sooner than the tick
+// that looks after every call.
+void CurlLoop::heed_curl_timer() {
+  if (curl_deadline_ >= curl_armed_for_) return;
+  if (ticking_ && curl_deadline_ > Clock::now() + tick) return;
+  arm_curl_timer();
 }
 
 void CurlLoop::arm_curl_timer() {
@@ -108,6 +111,10 @@ void CurlLoop::on_curl_timer() {
   curl_armed_for_ = Clock::time_point::max();
   if (curl_deadline_ == Clock::time_point::max()) return;
   if (Clock::now() < curl_deadline_) return arm_curl_timer();
+  expire();
+}
+
+void CurlLoop::expire() {
   curl_deadline_ = Clock::time_point::max();
   act(CURL_SOCKET_TIMEOUT, 0);
   wake_queued();

@@ -42,10 +42,20 @@ void Rollup::add(const RollupAttempt& attempt) {
 }
 
 void Rollup::note_id(std::int64_t time, std::int64_t attempt_id) {
-  const auto [at, fresh] = ids_.try_emplace(bucket_of(time), attempt_id, attempt_id);
-  if (fresh) return;
-  at->second.first = std::min(at->second.first, attempt_id);
-  at->second.second = std::max(at->second.second, attempt_id);
+  constexpr std::int64_t ahead = 256 * 256 - 1;  // the ids of 256 requests
+  const std::int64_t bucket = bucket_of(time);
+  const auto known = ranges_.find(bucket);
+  if (known != ranges_.end() && known->second.first <= attempt_id &&
+      attempt_id <= known->second.second)
+    return;
+  if (ranges_.size() >= ranges_max) ranges_.clear();
+  const std::pair<std::int64_t, std::int64_t> range = {attempt_id, attempt_id | ahead};
+  const auto [at, fresh] = ranges_.try_emplace(bucket, range);
+  if (!fresh) {
+    at->second.first = std::min(at->second.first, range.first);
+    at->second.second = std::max(at->second.second, range.second);
+  }
+  ids_[bucket] = at->second;
 }
 
 void Rollup::write() {
@@ -57,12 +67,14 @@ void Rollup::write() {
   }
   for (const auto& [bucket, ids] : ids_)
     bucket_.bind(1, bucket).bind(2, ids.first).bind(3, ids.second).run();
-  discard();
+  cells_.clear();
+  ids_.clear();
 }
 
 void Rollup::discard() {
   cells_.clear();
   ids_.clear();
+  ranges_.clear();
 }
 
 }  // namespace jevons

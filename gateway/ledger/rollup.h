@@ -42,9 +42,12 @@ class Rollup {
  public:
   explicit Rollup(const Database& database);
   void add(const RollupAttempt& attempt);
-  void note_id(std::int64_t time, std::int64_t attempt_id);  // every attempt, at its intent
-  void write();                                              // before COMMIT
-  void discard();                                            // after ROLLBACK
+  // Every attempt, at its intent. A quarter hour's range is written some way ahead of its attempts:
+  // readers select by time within it.
+  void note_id(std::int64_t time, std::int64_t attempt_id);
+  void forget_ranges() { ranges_.clear(); }  // after rows of `buckets` were removed
+  void write();                              // before COMMIT
+  void discard();                            // after ROLLBACK
 
  private:
   using Cell = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
@@ -54,7 +57,10 @@ class Rollup {
               std::int64_t c);
 
   std::map<Cell, Sums> cells_;
-  std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> ids_;
+  using Ranges = std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>>;  // by bucket
+  static constexpr std::size_t ranges_max = 1'000;
+  Ranges ids_;     // to be written
+  Ranges ranges_;  // in the file, once this transaction is
   Statement upsert_, bucket_;
 };
 

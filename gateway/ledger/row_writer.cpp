@@ -440,6 +440,7 @@ std::int64_t RowWriter::remove_before(std::int64_t unix_ns, std::int64_t rows_ma
       "WHERE id BETWEEN requests.seq << 8 AND (requests.seq << 8) + 255)"};
   for (const std::string_view sql : left_behind)
     database_.prepare(sql).bind(1, first >> 8).bind(2, last >> 8).run();
+  rollup_.forget_ranges();
   return removed;
 }
 

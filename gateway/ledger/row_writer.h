@@ -28,6 +28,8 @@ class RowWriter {
   void audit(const AuditRow& row);
   void save_key(const KeyRecord& key);
   void set_meta(std::string_view name, std::string_view value);
+  // Attempts were begun here that are not settled yet.
+  bool any_open() const { return !open_.empty(); }
   // Settles every open attempt as its estimate, state orphaned; how many there were.
   std::int64_t settle_orphans();
   // Removes up to `rows_max` attempts of the oldest quarter hour that ends before the time, and

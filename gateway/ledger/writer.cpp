@@ -5,19 +5,22 @@
 #include <algorithm>
 #include <chrono>
 
+#include "gateway/mailbox.h"
+
 namespace jevons {
 namespace {
 
 constexpr std::size_t group_max = 8'192;
 constexpr std::int64_t retry_ms = 200;
 constexpr std::int64_t watch_ms = 250;
-// A settlement that nobody waits for is written with the next intent, or so much later.
-constexpr std::chrono::milliseconds settlement_wait{2};
+// A settlement that nobody waits for is written with the next intent, or so much later at most.
+constexpr std::chrono::milliseconds settlement_wait{10};
 // After a group with so many that are waited for, the writer lingers for one a half larger: under
-// load a commit then pays for more rows (PostgreSQL's commit_delay and commit_siblings).
-constexpr std::size_t linger_from = 6;
+// load a commit then pays for more rows (PostgreSQL's commit_delay and commit_siblings). Not for
+// much larger ones: while all wait for one commit, nobody works.
+constexpr std::size_t linger_from = 6, linger_to = 16;
 constexpr std::chrono::microseconds linger{1'000};
-constexpr int checkpoint_pages = 4'096;  // 16 MiB of WAL
+constexpr int checkpoint_pages = 12'288;  // 48 MiB of WAL
 
 std::int64_t steady_ms() {
   using std::chrono::duration_cast;
@@ -103,7 +106,7 @@ void LedgerWriter::add(LedgerJob job) {
     const bool waited_for = job.done != nullptr;
     if (taken) queue_.push_back(std::move(job));
     if (taken && waited_for) ++waited_for_;
-    wake = taken && waiting_ && (waited_for ? waited_for_ >= wake_at_ : queue_.size() == 1);
+    wake = taken && waiting_ && (waited_for ? waited_for_ >= wake_at_ : !looks_itself_);
   }
   if (wake) arrived_.notify_one();
   if (!taken && job.done) job.done(cannot_record());
@@ -117,11 +120,19 @@ void LedgerWriter::wait_for_work(std::unique_lock<std::mutex>& lock) {
   if (health_ == Health::failing) {
     arrived_.wait_for(lock, std::chrono::milliseconds(retry_ms), due);
   } else {
-    arrived_.wait(lock, [this, &due] { return due() || !queue_.empty(); });
-    if (!due()) arrived_.wait_for(lock, settlement_wait, due);
+    // While attempts are open their settlements come: they are looked for, which spares each of
+    // them a wake-up of this thread.
+    const auto some = [this, &due] { return due() || !queue_.empty(); };
+    looks_itself_ = rows_.any_open();
+    while (looks_itself_ && !some()) arrived_.wait_for(lock, settlement_wait, due);
+    if (!looks_itself_) {
+      arrived_.wait(lock, some);
+      looks_itself_ = true;
+      if (!due()) arrived_.wait_for(lock, settlement_wait, due);
+    }
   }
   if (last_waited_for_ >= linger_from && !stop_) {
-    wake_at_ = last_waited_for_ + last_waited_for_ / 2;
+    wake_at_ = std::min(last_waited_for_ + last_waited_for_ / 2, linger_to);
     arrived_.wait_for(lock, linger, due);
   }
   waiting_ = false;
@@ -214,6 +225,7 @@ void LedgerWriter::answer_group() {
     }
     group_.clear();
   }
+  const Mailbox::Batch batch;
   for (auto& [done, result] : answers) done(std::move(result));
 }
 

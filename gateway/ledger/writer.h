@@ -84,6 +84,7 @@ class LedgerWriter {
   std::size_t waited_for_ = 0;  // jobs of queue_ with a `done`
   std::size_t wake_at_ = 1;     // of them, for the ledger thread to wake
   bool waiting_ = false;
+  bool looks_itself_ = false;  // for jobs that nobody waits for
   bool stop_ = false;
   std::atomic<bool> healthy_{true};
   std::atomic<std::int64_t> syncs_{0};

@@ -84,6 +84,7 @@ LearningBook::LearningBook(LearningOptions options)
     : options_(std::move(options)), journal_(options_.journal) {
   read_journal();
   thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "jevons-learning");
 }
 
 LearningBook::~LearningBook() {

@@ -196,6 +196,7 @@ void Gateway::run() {
   for (const auto& context : contexts_) {
     guards.push_back(asio::make_work_guard(*context));
     threads_.emplace_back([&context] { context->run(); });
+    pthread_setname_np(threads_.back().native_handle(), "jevons-io");
   }
   wait_for_signal();
   minute_.emplace(control_);

@@ -47,6 +47,9 @@ struct HttpLimits {  // reliability.md 5, rules 9 and 12
   std::int64_t linger_bytes_max = 65'536;
   std::int64_t connections_max = 0;            // 0: 40 % of the fd limit
   std::int64_t body_memory_max = 536'870'912;  // request bodies held at once, all connections
+  // How long a read request may wait for the I/O thread: a burst, and once such waiting has not
+  // ended for `standing_ms`. Longer: 503 (after CoDel, RFC 8289).
+  std::int64_t burst_wait_ms = 1'000, standing_wait_ms = 50, standing_ms = 250;
 };
 
 }  // namespace jevons

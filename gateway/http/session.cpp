@@ -94,6 +94,7 @@ void HttpSession::on_readable() {
         return handshake();
       case State::reading:
         return read_request();
+      case State::waiting:
       case State::handling:
         return notice_client();
       case State::lingering:
@@ -147,7 +148,10 @@ bool HttpSession::take(std::string_view bytes) {
   switch (parser_.phase()) {
     case RequestParser::Phase::complete:
       pending_.assign(bytes.substr(taken));
-      if (count_body()) begin_handling();
+      if (!count_body()) return false;
+      state_ = State::waiting;
+      clear_deadline();
+      worker_->admit(*this);
       return false;
     case RequestParser::Phase::refused:
       refuse(parser_.refusal());
@@ -193,7 +197,6 @@ void HttpSession::begin_handling() {
   answer_ = Answer::none;
   ++requests_;
   keep_alive_ = parser_.keep_alive() && requests_ < shared_.limits.keep_alive_requests;
-  clear_deadline();
   HttpRequest& request = parser_.request();
   request.peer_address = peer_address_;
   request.peer_is_loopback = peer_is_loopback_;
@@ -201,6 +204,16 @@ void HttpSession::begin_handling() {
   if (pending_.size() < pending_bytes_max) watch();
   asio::co_spawn(worker_->io.get_executor(), run_handler(),
                  [self = shared_from_this()](const std::exception_ptr&) { self->after_answer(); });
+}
+
+void HttpSession::turn_away() {
+  if (state_ != State::waiting) return;
+  ++requests_;
+  keep_alive_ = parser_.keep_alive() && requests_ < shared_.limits.keep_alive_requests;
+  std::string_view pieces[] = {worker_->overloaded(connection_field())};
+  state_ = State::handling;
+  if (!write_now(pieces)) return close();
+  after_answer();
 }
 
 asio::awaitable<void> HttpSession::run_handler() {

@@ -31,6 +31,11 @@ class HttpSession final : public Responder,
   void drain();
   void close();
   bool idle() const;
+  // Its request is read and waits for its turn (HttpWorker::admit).
+  bool waits() const { return state_ == State::waiting; }
+  void begin_handling();
+  // Answers 503, keeping the connection: the request has waited too long for its turn.
+  void turn_away();
   // Idle, and not for want of a first request: one that has just connected is let be.
   bool spare() const { return idle() && requests_ > 0; }
 
@@ -48,7 +53,7 @@ class HttpSession final : public Responder,
   using SteadyClock = std::chrono::steady_clock;
   using Timer = boost::asio::basic_waitable_timer<SteadyClock,
                                                   boost::asio::wait_traits<SteadyClock>, Executor>;
-  enum class State : std::uint8_t { handshake, reading, handling, lingering, closed };
+  enum class State : std::uint8_t { handshake, reading, waiting, handling, lingering, closed };
   enum class Answer : std::uint8_t { none, streaming, complete };
 
   // Reading (session.cpp).
@@ -59,7 +64,6 @@ class HttpSession final : public Responder,
   bool take(std::string_view bytes);
   bool count_body();
   void release_body();
-  void begin_handling();
   boost::asio::awaitable<void> run_handler();
   void after_answer();
   void next_request();

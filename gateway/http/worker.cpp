@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include <chrono>
+#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "gateway/http/session.h"
@@ -59,7 +59,9 @@ struct HttpWorker::Sessions {
 
 namespace {
 constexpr std::size_t scratch_bytes = 65'536;
-}
+// Requests begun in one turn of the loop; a turn ends when all that was ready has had its turn.
+constexpr int begun_max = 8;
+}  // namespace
 
 HttpWorker::HttpWorker(boost::asio::io_context& context, HttpHandler answer,
                        std::shared_ptr<HttpShared> common)
@@ -104,6 +106,42 @@ void HttpWorker::close_all() {
   for (const auto& session : sessions) session->close();
 }
 
+void HttpWorker::admit(HttpSession& session) {
+  if (waiting_.empty() && begun_ < begun_max) return begin(session);
+  const auto now = SteadyClock::now();
+  if (waiting_.empty()) waiting_from_ = now;
+  // The newcomer, not whoever has waited: its bytes are in the caches now.
+  if (line_stands(now)) return session.turn_away();
+  waiting_.push_back({session.shared_from_this(), now});
+}
+
+void HttpWorker::begin(HttpSession& session) {
+  ++begun_;
+  if (!std::exchange(turn_ends_, true))
+    boost::asio::post(io, [self = shared_from_this()] { self->take_turn(); });
+  session.begin_handling();
+}
+
+// Whether so many wait, and have waited for so long, that a newcomer would wait too long as well.
+bool HttpWorker::line_stands(SteadyClock::time_point now) const {
+  if (waiting_.empty()) return false;
+  const auto longest = now - waiting_.front().since;
+  const HttpLimits& limits = shared->limits;
+  const bool standing = now - waiting_from_ > std::chrono::milliseconds(limits.standing_ms);
+  const std::int64_t most = standing ? limits.standing_wait_ms : limits.burst_wait_ms;
+  return longest > std::chrono::milliseconds(most);
+}
+
+void HttpWorker::take_turn() {
+  turn_ends_ = false;
+  begun_ = 0;
+  while (!waiting_.empty() && begun_ < begun_max) {
+    const std::shared_ptr<HttpSession> next = std::move(waiting_.front().session);
+    waiting_.pop_front();
+    if (next->waits()) begin(*next);
+  }
+}
+
 void HttpWorker::move_to_back(HttpSession& session) {
   sessions_->list.splice(sessions_->list.end(), sessions_->list,
                          sessions_->list.iterator_to(session));
@@ -117,8 +155,23 @@ const std::string& HttpWorker::date() {
   if (second != date_second_) {
     date_second_ = second;
     date_ = http_date(second);
+    overloaded_ = {};
   }
   return date_;
+}
+
+const std::string& HttpWorker::overloaded(ConnectionField connection) {
+  const std::string& now = date();
+  std::string& text = overloaded_[static_cast<std::size_t>(connection)];
+  if (!text.empty()) return text;
+  Error error(Fault::overloaded, "the gateway is overloaded; try again shortly");
+  error.with_retry(true).with_retry_after_ms(1'000);
+  const std::string body = shared->refusal(error);
+  ResponseFraming framing;
+  framing.content_length = body.size();
+  framing.connection = connection;
+  text = response_head(refusal_status(error), refusal_headers(error), framing, now) + body;
+  return text;
 }
 
 }  // namespace jevons

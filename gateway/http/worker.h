@@ -1,10 +1,13 @@
 // What the sessions of one I/O thread share, and what all threads share.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/http/response.h"
 #include "gateway/http/server.h"
 #include "gateway/http/tls.h"
 
@@ -95,17 +99,38 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
   void drain();
   void close_all();
 
+  // Begins the answer to a session's request, now or when its turn comes: what is under way already
+  // goes first. Where it would wait too long it is turned away, which costs little.
+  void admit(HttpSession& session);
+
   // Idle connections stand in the order in which they became idle.
   void move_to_back(HttpSession& session);
 
   // The current HTTP date, formatted once a second.
   const std::string& date();
+  // The whole answer to a request that waited too long, made once a second for each field.
+  const std::string& overloaded(ConnectionField connection);
 
  private:
+  using SteadyClock = std::chrono::steady_clock;
   struct Sessions;
+  struct Waiting {
+    std::shared_ptr<HttpSession> session;
+    SteadyClock::time_point since;
+  };
+
+  void begin(HttpSession& session);
+  void take_turn();
+  bool line_stands(SteadyClock::time_point now) const;
+
   std::unique_ptr<Sessions> sessions_;
+  std::deque<Waiting> waiting_;
+  SteadyClock::time_point waiting_from_{};  // since when somebody has been waiting without a break
+  int begun_ = 0;                           // in this turn of the loop
+  bool turn_ends_ = false;                  // it is posted
   std::int64_t date_second_ = -1;
   std::string date_;
+  std::array<std::string, 3> overloaded_;  // by ConnectionField; empty: to be made
 };
 
 }  // namespace jevons

@@ -74,6 +74,7 @@ LedgerWriter::LedgerWriter(std::unique_ptr<Database> database, std::unique_ptr<S
   sqlite3_wal_hook(database_->handle(), note_wal_pages, &wal_pages_);
   thread_ = std::thread([this] { run(); });
   watchdog_ = std::thread([this] { watch(); });
+  pthread_setname_np(thread_.native_handle(), "jevons-ledger");
 }
 
 LedgerWriter::~LedgerWriter() {

@@ -104,6 +104,40 @@ TEST_CASE("server: one connection too many is told so; an idle one makes room") 
   run_until(wire, [&] { return wire.server->connections() == 0; });
 }
 
+TEST_CASE("server: a line of requests that stands too long turns newcomers away, not connections") {
+  HttpLimits limits;
+  limits.burst_wait_ms = limits.standing_wait_ms = limits.standing_ms = 0;
+  const auto no_content = [](HttpRequest&, Responder& responder) -> asio::awaitable<void> {
+    std::vector<Header> headers;
+    co_await responder.send(204, std::move(headers), "");
+  };
+  Wire wire(no_content, limits);
+  std::vector<std::unique_ptr<fakes::RawClient>> clients;
+  for (int i = 0; i < 12; ++i) {
+    clients.push_back(std::make_unique<fakes::RawClient>(wire.io, wire.server->port()));
+    clients.back()->send(get);
+    CHECK(clients.back()->read_until("\r\n\r\n").starts_with("HTTP/1.1 204"));
+  }
+  for (const auto& client : clients) client->send(get);
+  int answered = 0;
+  for (const auto& client : clients) {
+    const std::string head = client->read_until("\r\n\r\n");
+    if (head.starts_with("HTTP/1.1 204")) {
+      ++answered;
+      continue;
+    }
+    CHECK(Wire::without_date(head) ==
+          "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n"
+          "x-should-retry: true\r\nretry-after: 1\r\ncontent-length: 59\r\n\r\n");
+    CHECK(client->read_until("}") ==
+          "{\"refused\":\"the gateway is overloaded; try again shortly\"}");
+    client->send(get);
+    CHECK(client->read_until("\r\n\r\n").starts_with("HTTP/1.1 204"));
+  }
+  // Eight are begun in a turn of the loop, the ninth begins the line.
+  CHECK(answered == 9);
+}
+
 TEST_CASE("server: drain lets requests end, closes idle connections, accepts nobody new") {
   std::optional<asio::steady_timer> gate;
   int waiting = 0;

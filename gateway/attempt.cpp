@@ -132,7 +132,8 @@ asio::awaitable<Result<void>> Attempt::call() {
     co_return Error(Fault::internal, "provider '" + catalog_target_.provider + "' has no upstream");
   const std::int64_t before_us = x_.services.clock.steady_us();
   AttemptIntent row = intent();
-  Result<void> durable = co_await durable_intent(*x_.worker.mailbox, x_.services.ledger, std::move(row));
+  Result<void> durable =
+      co_await durable_intent(*x_.worker.mailbox, x_.services.ledger, std::move(row));
   if (durable.has_error()) co_return durable.error();
   intended_ = true;
   if (cancelled_)

@@ -146,7 +146,8 @@ asio::awaitable<Result<void>> serve_feedback(Exchange& x) {
   json.key("accepted").boolean(true);
   json.end_object();
   Feedback row = *feedback;
-  Result<void> stored = co_await durable_feedback(*x.worker.mailbox, x.services.ledger, std::move(row));
+  Result<void> stored =
+      co_await durable_feedback(*x.worker.mailbox, x.services.ledger, std::move(row));
   if (stored.has_error()) co_return stored.error();
   teach_from_feedback(x, *feedback);
   co_await send_json(x, std::move(body));

@@ -210,9 +210,10 @@ void HttpSession::turn_away() {
   if (state_ != State::waiting) return;
   ++requests_;
   keep_alive_ = parser_.keep_alive() && requests_ < shared_.limits.keep_alive_requests;
-  std::string_view pieces[] = {worker_->overloaded(connection_field())};
+  Error error(Fault::overloaded, "the gateway is overloaded; try again shortly");
+  error.with_retry(true).with_retry_after_ms(1'000);
   state_ = State::handling;
-  if (!write_now(pieces)) return close();
+  if (!write_refusal(error, connection_field())) return close();
   after_answer();
 }
 
@@ -298,19 +299,22 @@ void HttpSession::client_left() {
 // The answer to a request that is not read to its end. The client may still be sending: closing at
 // once would reset the connection and take the answer with it.
 void HttpSession::refuse(const Error& error) {
-  const HttpAnswer refusal = shared_.refusal(error);
-  const std::string& body = refusal.body;
-  ResponseFraming framing;
-  framing.content_length = body.size();
-  framing.connection = ConnectionField::close;
-  const std::string head = response_head(refusal.status, refusal.headers, framing, worker_->date());
-  const bool head_only = parser_.request().method == "HEAD";
-  std::string_view pieces[] = {head, head_only ? std::string_view() : std::string_view(body)};
   state_ = State::lingering;
-  const bool written = write_now(pieces);
+  const bool written = write_refusal(error, ConnectionField::close);
   release_body();
   if (!written) return close();
   begin_linger();
+}
+
+bool HttpSession::write_refusal(const Error& error, ConnectionField connection) {
+  const HttpAnswer refusal = shared_.refusal(error);
+  ResponseFraming framing;
+  framing.content_length = refusal.body.size();
+  framing.connection = connection;
+  const std::string head = response_head(refusal.status, refusal.headers, framing, worker_->date());
+  const bool head_only = parser_.request().method == "HEAD";
+  std::string_view pieces[] = {head, head_only ? std::string_view() : refusal.body};
+  return write_now(pieces);
 }
 
 void HttpSession::begin_linger() {

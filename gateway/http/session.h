@@ -83,6 +83,7 @@ class HttpSession final : public Responder,
   // Writing (session_write.cpp).
   boost::asio::awaitable<bool> write_all(std::span<std::string_view> pieces);
   bool write_now(std::span<std::string_view> pieces);
+  bool write_refusal(const Error& error, ConnectionField connection);
   ConnectionField connection_field();
 
   Connection connection_;

@@ -155,23 +155,8 @@ const std::string& HttpWorker::date() {
   if (second != date_second_) {
     date_second_ = second;
     date_ = http_date(second);
-    overloaded_ = {};
   }
   return date_;
-}
-
-const std::string& HttpWorker::overloaded(ConnectionField connection) {
-  const std::string& now = date();
-  std::string& text = overloaded_[static_cast<std::size_t>(connection)];
-  if (!text.empty()) return text;
-  Error error(Fault::overloaded, "the gateway is overloaded; try again shortly");
-  error.with_retry(true).with_retry_after_ms(1'000);
-  const std::string body = shared->refusal(error);
-  ResponseFraming framing;
-  framing.content_length = body.size();
-  framing.connection = connection;
-  text = response_head(refusal_status(error), refusal_headers(error), framing, now) + body;
-  return text;
 }
 
 }  // namespace jevons

@@ -1,7 +1,6 @@
 // What the sessions of one I/O thread share, and what all threads share.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
@@ -15,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "gateway/http/response.h"
 #include "gateway/http/server.h"
 #include "gateway/http/tls.h"
 
@@ -108,8 +106,6 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
 
   // The current HTTP date, formatted once a second.
   const std::string& date();
-  // The whole answer to a request that waited too long, made once a second for each field.
-  const std::string& overloaded(ConnectionField connection);
 
  private:
   using SteadyClock = std::chrono::steady_clock;
@@ -130,7 +126,6 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
   bool turn_ends_ = false;                  // it is posted
   std::int64_t date_second_ = -1;
   std::string date_;
-  std::array<std::string, 3> overloaded_;  // by ConnectionField; empty: to be made
 };
 
 }  // namespace jevons

@@ -128,7 +128,8 @@ TEST_CASE("server: a line of requests that stands too long turns newcomers away,
     }
     CHECK(Wire::without_date(head) ==
           "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n"
-          "x-should-retry: true\r\nretry-after: 1\r\ncontent-length: 59\r\n\r\n");
+          "x-should-retry: true\r\nretry-after: 1\r\nretry-after-ms: 1000\r\ncontent-length: "
+          "58\r\n\r\n");
     CHECK(client->read_until("}") ==
           "{\"refused\":\"the gateway is overloaded; try again shortly\"}");
     client->send(get);

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint64_t version = 1;
 constexpr double p_ok_steps = 50'000.0;  // decimal, so that a floor of 0.86 admits exactly 0.86
-constexpr double tenths_max = 1e15;
+constexpr std::int64_t tenths_max = 1'000'000'000'000'000;  // what no latency reaches
+constexpr std::int64_t counted_max = 1'000'000'000'000;
 constexpr std::size_t targets_max = 10'000;
 
 // Which optional parts follow. Appended to only: the numbers are on disk.
@@ -40,7 +41,7 @@ enum Part : std::uint64_t {
 
 double tenths(double ms) {
   if (!(ms > 0)) return 0;
-  return std::round(std::min(ms * 10.0, tenths_max)) / 10.0;
+  return std::round(std::min(ms * 10.0, static_cast<double>(tenths_max))) / 10.0;
 }
 
 std::uint64_t as_tenths(double ms) { return static_cast<std::uint64_t>(std::llround(ms * 10.0)); }
@@ -98,6 +99,8 @@ class Reader {
     const std::uint64_t value = natural();
     return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
   }
+  // Of tokens, images, turns: never negative, and few enough to be added up.
+  std::int64_t count() { return std::clamp<std::int64_t>(integer(), 0, counted_max); }
   double real() {
     std::uint64_t bits = 0;
     for (int shift = 0; shift < 64; shift += 8) bits |= std::uint64_t{byte()} << shift;
@@ -115,7 +118,10 @@ class Reader {
     rest_.remove_prefix(size);
     return text;
   }
-  double milliseconds() { return static_cast<double>(natural()) / 10.0; }
+  double milliseconds() {
+    return static_cast<double>(std::min<std::uint64_t>(natural(), std::uint64_t{tenths_max})) /
+           10.0;
+  }
 
  private:
   unsigned byte() {
@@ -217,7 +223,7 @@ void write_candidate(Bytes& out, const Candidate& candidate, bool with_draw) {
   out.share(facts.p_ok);
   if (facts.hard & never) return;  // no policy lets it serve: what it would cost is of no use
   if (facts.cost) out.number(facts.cost->value);
-  if (saves) out.number(facts.fresh_cost->value - facts.cost->value);
+  if (saves) out.number((*facts.fresh_cost - *facts.cost).value);
   out.number(as_tenths(facts.ttft_ms));
   out.number(static_cast<std::int64_t>(as_tenths(facts.ttft_p95_ms)) -
              static_cast<std::int64_t>(as_tenths(facts.ttft_ms)));
@@ -233,7 +239,8 @@ struct RecordedTarget {
 };
 
 double plus_tenths(double from, std::int64_t tenths_more) {
-  const std::int64_t sum = static_cast<std::int64_t>(as_tenths(from)) + tenths_more;
+  const std::int64_t sum =
+      static_cast<std::int64_t>(as_tenths(from)) + std::clamp(tenths_more, -tenths_max, tenths_max);
   return static_cast<double>(std::max<std::int64_t>(0, sum)) / 10.0;
 }
 
@@ -248,7 +255,9 @@ RecordedTarget read_target(Reader& in) {
     facts.cost = Nanodollars{in.integer()};
     facts.fresh_cost = facts.cost;
   }
-  if (head & cache_saves) facts.fresh_cost = Nanodollars{facts.cost->value + in.integer()};
+  // Saved on nothing: no version of ours writes that, but the bytes may be anybody's.
+  if ((head & cache_saves) && facts.cost)
+    facts.fresh_cost = *facts.cost + Nanodollars{in.integer()};
   facts.ttft_ms = in.milliseconds();
   facts.ttft_p95_ms = plus_tenths(facts.ttft_ms, in.integer());
   facts.total_ms = in.milliseconds();
@@ -358,7 +367,7 @@ class Decoder {
     c.task = static_cast<Task>(std::min<std::uint64_t>(in_.natural(), task_count - 1));
     for (std::int64_t* count : {&c.prompt_tokens, &c.prompt_tokens_upper, &c.completion_tokens_p50,
                                 &c.completion_tokens_p90, &c.images, &c.turns})
-      *count = in_.integer();
+      *count = in_.count();
     c.needs = static_cast<std::uint32_t>(in_.natural());
     out_.language = std::make_shared<const std::string>(in_.text());
     c.language = *out_.language;
@@ -370,8 +379,8 @@ class Decoder {
     ChatRequest& request = out_.request;
     request.stream = has(streamed);
     if (has(json_schema)) request.response_format.kind = ResponseFormat::Kind::json_schema;
-    if (has(output_cap_asked)) request.max_completion_tokens = in_.integer();
-    if (has(several_answers)) request.n = in_.integer();
+    if (has(output_cap_asked)) request.max_completion_tokens = in_.count();
+    if (has(several_answers)) request.n = in_.count();
     if (has(effort)) request.reasoning_effort = in_.text();
     if (has(service_tier)) request.service_tier = in_.text();
     if (has(fast)) request.extra.push_back({.name = "speed", .json = "\"fast\""});
@@ -384,12 +393,12 @@ class Decoder {
     if (has(explore_budget)) out_.snapshot.explore_left = Nanodollars{in_.integer()};
     if (has(session)) {
       out_.snapshot.session_target = today(in_.natural());
-      out_.snapshot.session_cached_tokens = in_.integer();
+      out_.snapshot.session_cached_tokens = in_.count();
     }
     if (has(pinned_name)) out_.pinned = today(in_.natural());
     if (has(tools_offered))
       request.tools.resize(std::min<std::uint64_t>(in_.natural(), targets_max));
-    if (has(failing_tools)) out_.classification.failed_tool_calls = in_.integer();
+    if (has(failing_tools)) out_.classification.failed_tool_calls = in_.count();
     out_.classification.signed_thinking = has(signed_blocks);
   }
 

@@ -223,3 +223,24 @@ TEST_CASE("bytes that are no record are refused, wherever they break off") {
   CHECK(decode_decision("\x02" + bytes.substr(1), layout, columns_of(world), world.catalog)
             .has_error());
 }
+
+TEST_CASE("a record whose bytes were changed is refused, or can be decided again") {
+  World world;
+  world.snapshot.session_target = mini;
+  world.snapshot.session_cached_tokens = 400;
+  const std::string bytes = encode_decision(world.input(), world.decide());
+  const std::string layout = target_layout(world.catalog);
+  int read = 0;
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    for (int value = 0; value < 256; ++value) {
+      std::string changed = bytes;
+      changed[at] = static_cast<char>(value);  // among them: savings on a target without a price
+      const auto recorded = decode_decision(changed, layout, columns_of(world), world.catalog);
+      if (recorded.has_error()) continue;
+      ++read;
+      const Decision again = decide(recorded->input(world.catalog, &world.policy));
+      REQUIRE(again.candidates.size() == world.catalog.targets.size());
+    }
+  }
+  CHECK(read > 256);
+}

@@ -41,6 +41,7 @@ Outcome outcome_of(const Error& error) {
     case Fault::upstream_error:
     case Fault::upstream_auth:
     case Fault::upstream_overloaded:
+    case Fault::overloaded:
     case Fault::upstream_protocol_error:
       return Outcome::upstream_error;
     default:
@@ -491,7 +492,10 @@ void Attempt::write_settlement(AttemptSettlement row, const std::optional<CostBr
 void Attempt::tell_target_book(const Error* error) {
   TargetBook::Sample sample;
   sample.ok = !error || target_healthy(*error);
-  sample.counts = intended_ && !(error && error->fault() == Fault::cancelled);
+  // A full queue of the local model is no fault of it, and passes by itself.
+  const bool silent =
+      error && (error->fault() == Fault::cancelled || error->fault() == Fault::overloaded);
+  sample.counts = intended_ && !silent;
   if (sample.ok && first_ms_ >= 0) {
     sample.ttft_ms = static_cast<double>(first_ms_ - started_ms_);
     const std::int64_t completion = final_usage_.completion_tokens();

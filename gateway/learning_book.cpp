@@ -1,7 +1,6 @@
 #include "gateway/learning_book.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -219,8 +218,10 @@ std::string LearningBook::kept_lines() const {
 }
 
 void LearningBook::run() {
-  // Learning must not take the processor from a request that wants it.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
+  // Learning must not take the processor from a request that wants it; a thread that is merely
+  // nice keeps it for a whole slice of some milliseconds.
+  const sched_param none{};
+  static_cast<void>(sched_setscheduler(0, SCHED_IDLE, &none));
   const auto hurried = [this] { return ending_ || flushing_ > 0; };
   std::unique_lock lock(queue_mutex_);
   while (true) {

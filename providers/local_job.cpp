@@ -261,7 +261,7 @@ Error engine_error(const engine::Refusal& refusal) {
       fault = Fault::unsupported_parameter;
       break;
     case engine::EngineFault::overloaded:
-      fault = Fault::upstream_overloaded;
+      fault = Fault::overloaded;
       retry = true;
       break;
     case engine::EngineFault::cancelled:

@@ -33,7 +33,7 @@ std::shared_ptr<Upstream> make_local_upstream(const EngineTable& engines,
 Result<engine::Job> engine_job(const UpstreamCall& call);
 // Appends what an update adds to the answer.
 void stream_events(const engine::Update& update, std::vector<StreamEvent>& events);
-// A refusal as an Error: context_length_exceeded, upstream_overloaded with retry-after, ...
+// A refusal as an Error: context_length_exceeded, overloaded with retry-after, ...
 Error engine_error(const engine::Refusal& refusal);
 
 }  // namespace jevons

@@ -25,8 +25,11 @@ bool upstream_is_busy(const Error& error) {
 // Of several failures the client is told the one that says most about what to do: an overload
 // passes, a broken answer may, a refusal of one fallback says little about the request.
 int telling(const Error& error) {
-  if (upstream_is_busy(error) || error.fault() == Fault::upstream_overloaded) return 6;
+  if (upstream_is_busy(error)) return 6;
   switch (error.fault()) {
+    case Fault::upstream_overloaded:
+    case Fault::overloaded:  // the local model's queue is full
+      return 6;
     case Fault::upstream_error:
       return 5;
     case Fault::upstream_protocol_error:

@@ -203,7 +203,7 @@ Result<void> make_private(const std::string& path) {
 void prepare_connection(const Database& database) {
   database.run(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
-      "PRAGMA mmap_size=0; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;"
+      "PRAGMA mmap_size=0; PRAGMA journal_size_limit=134217728; PRAGMA cache_size=-16384;"
       "PRAGMA temp_store=MEMORY");
 }
 

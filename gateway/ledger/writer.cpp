@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "gateway/mailbox.h"
 
@@ -20,7 +21,10 @@ constexpr std::chrono::milliseconds settlement_wait{10};
 // much larger ones: while all wait for one commit, nobody works.
 constexpr std::size_t linger_from = 6, linger_to = 16;
 constexpr std::chrono::microseconds linger{1'000};
-constexpr int checkpoint_pages = 12'288;  // 48 MiB of WAL
+// Pages of WAL. A checkpoint stops the ledger for some 10 ms, so one is due seldom while requests
+// come, and earlier where none has come for a moment.
+constexpr int checkpoint_pages = 32'768, idle_checkpoint_pages = 2'048;
+constexpr std::chrono::milliseconds idle_after{500};
 
 std::int64_t steady_ms() {
   using std::chrono::duration_cast;
@@ -127,9 +131,12 @@ void LedgerWriter::wait_for_work(std::unique_lock<std::mutex>& lock) {
     looks_itself_ = rows_.any_open();
     while (looks_itself_ && !some()) arrived_.wait_for(lock, settlement_wait, due);
     if (!looks_itself_) {
-      arrived_.wait(lock, some);
-      looks_itself_ = true;
-      if (!due()) arrived_.wait_for(lock, settlement_wait, due);
+      idle_ = wal_pages_ >= idle_checkpoint_pages && !arrived_.wait_for(lock, idle_after, some);
+      if (!idle_) {
+        arrived_.wait(lock, some);
+        looks_itself_ = true;
+        if (!due()) arrived_.wait_for(lock, settlement_wait, due);
+      }
     }
   }
   if (last_waited_for_ >= linger_from && !stop_) {
@@ -160,7 +167,8 @@ void LedgerWriter::run() {
     if (!group_.empty()) process_group();
     if (health_ == Health::failing && steady_ms() >= next_try_ms_) try_recover();
     if (!background_.empty()) run_background();
-    if (health_ == Health::good && wal_pages_ >= checkpoint_at_) checkpoint(false);
+    const bool due = wal_pages_ >= checkpoint_at_ || std::exchange(idle_, false);
+    if (health_ == Health::good && due) checkpoint(false);
   }
   if (health_ == Health::failing) try_recover();
   if (health_ == Health::good) checkpoint(true);

@@ -95,6 +95,7 @@ class LedgerWriter {
   std::deque<LedgerJob> background_;
   std::int64_t next_try_ms_ = 0;
   std::size_t last_waited_for_ = 0;
+  bool idle_ = false;  // nothing has come for a moment
   int wal_pages_ = 0;
   int checkpoint_at_ = 0;  // pages
 

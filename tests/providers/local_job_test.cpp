@@ -108,7 +108,7 @@ TEST_CASE("a refusal of the engine is an error with the right code") {
        Fault::invalid_value, false},
       {"a full queue",
        engine::Refusal(engine::EngineFault::overloaded, "x").with_retry_after_ms(700),
-       Fault::upstream_overloaded, true},
+       Fault::overloaded, true},
       {"a bug", engine::Refusal(engine::EngineFault::internal, "x"), Fault::upstream_error, false},
   };
   for (const auto& row : rows) {

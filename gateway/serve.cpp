@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -26,6 +25,9 @@
 #include "providers/local_upstream.h"
 #include "router/decision.h"
 
+extern "C" void MallocExtension_MarkThreadIdle(void) __attribute__((weak));
+extern "C" void MallocExtension_ReleaseFreeMemory(void) __attribute__((weak));
+
 namespace jevons {
 namespace {
 
@@ -44,9 +46,13 @@ void harden_process() {
     setrlimit(RLIMIT_NOFILE, &files);
   }
   std::signal(SIGPIPE, SIG_IGN);
-  // Few arenas: thousands of idle connections must not hold a heap each.
-  mallopt(M_ARENA_MAX, 2);
-  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+// tcmalloc keeps what was freed, such as the trees that configuration was read from, until it is
+// told; other allocators are left alone.
+void return_free_memory() {
+  if (MallocExtension_MarkThreadIdle != nullptr) MallocExtension_MarkThreadIdle();
+  if (MallocExtension_ReleaseFreeMemory != nullptr) MallocExtension_ReleaseFreeMemory();
 }
 
 // What the server refuses before there is a request has an id as well.
@@ -192,6 +198,7 @@ Result<void> Gateway::listen() {
 }
 
 void Gateway::run() {
+  return_free_memory();
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards;
   for (const auto& context : contexts_) {
     guards.push_back(asio::make_work_guard(*context));
@@ -269,6 +276,7 @@ void Gateway::every_minute() {
     if (removed.has_error())
       log_event(LogLevel::error, "retain", {{"message", removed.error().message()}});
   }
+  return_free_memory();
   minute_->expires_after(std::chrono::minutes(1));
   minute_->async_wait([this](boost::system::error_code error) {
     if (!error) every_minute();

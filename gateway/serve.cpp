@@ -1,3 +1,4 @@
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "gateway/services.h"
 #include "providers/http_upstream.h"
 #include "providers/local_upstream.h"
+#include "router/brain.h"
 #include "router/decision.h"
 
 extern "C" void MallocExtension_MarkThreadIdle(void) __attribute__((weak));
@@ -48,9 +50,19 @@ void harden_process() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
+// The weight file in the program was read once; were its pages needed again, they would come back.
+void let_go(std::string_view bytes) {
+  constexpr std::uintptr_t page = 4'096;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  if (begin < end)
+    static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED));
+}
+
 // tcmalloc keeps what was freed, such as the trees that configuration was read from, until it is
 // told; other allocators are left alone.
 void return_free_memory() {
+  let_go(builtin_weight_file());
   if (MallocExtension_MarkThreadIdle != nullptr) MallocExtension_MarkThreadIdle();
   if (MallocExtension_ReleaseFreeMemory != nullptr) MallocExtension_ReleaseFreeMemory();
 }

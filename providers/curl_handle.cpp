@@ -95,8 +95,6 @@ void CurlHandle::set_constant_options() {
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  set(CURLOPT_PIPEWAIT, 1L);
   set(CURLOPT_TCP_NODELAY, 1L);
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_MAXLIFETIME_CONN, connection_life_s);
@@ -117,8 +115,13 @@ void CurlHandle::set_text(CURLoption option, std::string& last, const std::strin
 void CurlHandle::bind(const ProviderConfig& provider, CurlCall& call) {
   call_ = &call;
   set_text(CURLOPT_URL, last_url_, call.request.url);
-  set_text(CURLOPT_PROTOCOLS_STR, last_protocol_,
-           call.request.url.starts_with("https:") ? "https" : "http");
+  const bool tls = call.request.url.starts_with("https:");
+  set_text(CURLOPT_PROTOCOLS_STR, last_protocol_, tls ? "https" : "http");
+  // Only TLS says early whether a connection can be shared. Over plain TCP curl would find out with
+  // the first answer, and keep every other call waiting until that one's end.
+  curl_easy_setopt(curl_, CURLOPT_HTTP_VERSION,
+                   static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(curl_, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
   set_text(CURLOPT_PROXY, last_proxy_, provider.proxy);
   if (last_ca_file_ != provider.ca_file) {
     last_ca_file_ = provider.ca_file;

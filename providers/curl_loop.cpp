@@ -48,8 +48,7 @@ bool CurlLoop::start(const ProviderConfig& provider, const std::shared_ptr<CurlC
   }
   calls_.push_back(call);
   start_ticking();
-  curl_deadline_ = Clock::time_point::max();  // the zero timer that curl has just set
-  act(CURL_SOCKET_TIMEOUT, 0);
+  act(CURL_SOCKET_TIMEOUT, 0);  // instead of waiting for the zero timer that curl has just set
   wake_soon();
   return true;
 }

@@ -115,7 +115,8 @@ void CurlLoop::on_curl_timer() {
 }
 
 void CurlLoop::expire() {
-  curl_deadline_ = Clock::time_point::max();
+  // curl says nothing where its next time is the one it named last: then a tick later will do.
+  curl_deadline_ = Clock::now() + tick;
   act(CURL_SOCKET_TIMEOUT, 0);
   wake_queued();
 }

@@ -90,5 +90,7 @@ std::string weight_file(const BrainWeights& weights);
 // the static rule classifies.
 const Brain* builtin_brain();
 std::string_view builtin_brain_error();
+// Its bytes as they lie in the program; needed once.
+std::string_view builtin_weight_file();
 
 }  // namespace jevons

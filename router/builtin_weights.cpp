@@ -1,7 +1,4 @@
 // The weight file inside the binary (JEVONS_WEIGHTS is its path at build time).
-#include <sys/mman.h>
-
-#include <cstdint>
 #include <string_view>
 
 #include "router/brain.h"
@@ -27,27 +24,17 @@ extern const char jevons_weights_end[];
 namespace jevons {
 namespace {
 
-// The file was read once and is not needed in memory again; its pages come back if it were.
-void let_go(std::string_view bytes) {
-  constexpr std::uintptr_t page = 4'096;
-  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
-  if (begin < end)
-    static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED));
-}
-
 const Result<Brain>& builtin() {
-  static const Result<Brain> brain = [] {
-    const std::string_view file(
-        jevons_weights_begin, static_cast<std::size_t>(jevons_weights_end - jevons_weights_begin));
-    Result<Brain> loaded = Brain::load(file);
-    let_go(file);
-    return loaded;
-  }();
+  static const Result<Brain> brain = Brain::load(builtin_weight_file());
   return brain;
 }
 
 }  // namespace
+
+std::string_view builtin_weight_file() {
+  return {jevons_weights_begin,
+          static_cast<std::size_t>(jevons_weights_end - jevons_weights_begin)};
+}
 
 const Brain* builtin_brain() { return builtin() ? &*builtin() : nullptr; }
 

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "providers/transport.h"
@@ -94,6 +95,21 @@ TEST_CASE("a connection is used again") {
   for (int i = 0; i < 5; ++i) CHECK(bench.post().body == "x");
   CHECK(bench.server.connections() == 1);
   CHECK(bench.server.requests().size() == 5);
+}
+
+TEST_CASE("calls to a server that has not answered yet do not wait for each other") {
+  Bench bench([](const std::string&, std::size_t number) {
+    return number == 0 ? Reply{"", Reply::Then::stall} : Reply{http_reply(200, "x")};
+  });
+  CancelSlot first;
+  bool first_ended = false;
+  asio::co_spawn(bench.io, converse(*bench.transport, bench.provider, bench.call(), first),
+                 [&](const std::exception_ptr&, const Outcome&) { first_ended = true; });
+  while (bench.server.requests().empty()) bench.io.run_one();
+  for (int i = 0; i < 3; ++i) CHECK(bench.post().body == "x");
+  CHECK_FALSE(first_ended);
+  first.cancel();
+  while (!first_ended) bench.io.run_one();
 }
 
 TEST_CASE("a reused connection that closes after the POST: the POST is not sent again") {

@@ -147,7 +147,7 @@ asio::awaitable<Result<void>> Attempt::call() {
   wire.tenant = x_.caller.key_name;
   wire.total_timeout_ms = std::max<std::int64_t>(x_.deadline_ms - now_ms(), 1);
   sent_ = true;
-  Result<UpstreamAnswer> answer = co_await upstream->open(wire, cancel_);
+  Result<UpstreamAnswer> answer = co_await upstream->open(wire, *cancel_);
   x_.upstream_us += x_.services.clock.steady_us() - before_us;
   if (answer.has_error()) {
     sent_ = answer.error().maybe_billed();
@@ -283,7 +283,7 @@ void Attempt::discard() {
 void Attempt::cancel(EndedBy by) {
   cancelled_ = true;
   cancelled_by_ = by;
-  cancel_.cancel();
+  cancel_->cancel();
 }
 
 asio::awaitable<Result<void>> Attempt::deliver() {
@@ -380,8 +380,10 @@ asio::awaitable<Result<void>> Attempt::relay(StreamWriter& writer) {
     if (finish_seen_ && !timed_out) {
       timed_out = true;
       usage_timer.expires_after(std::chrono::milliseconds(usage_wait_ms));
-      const auto abort = [this](boost::system::error_code error) {
-        if (!error) cancel_.cancel();
+      // A timer that has run out may be heard after this attempt's end.
+      const auto abort = [slot = std::weak_ptr(cancel_)](boost::system::error_code error) {
+        const auto cancel = slot.lock();
+        if (!error && cancel) cancel->cancel();
       };
       usage_timer.async_wait(abort);
     }

@@ -78,7 +78,7 @@ class Attempt {
   int number_ = 1;
   const Target& catalog_target_;
   Hold hold_;
-  CancelSlot cancel_;
+  std::shared_ptr<CancelSlot> cancel_ = std::make_shared<CancelSlot>();
   UpstreamAnswer answer_;
   std::vector<StreamEvent> events_;  // read but not yet relayed
   EndedBy cancelled_by_ = EndedBy::gateway;

@@ -118,7 +118,9 @@ asio::awaitable<Result<Hold>> hold_budget(Exchange& x, const Target& target) {
         x.services.budgets.left(subject_of(x), x.started_unix_s()).left.has_value();
     const bool allowed = x.decision.policy && x.decision.policy->allow_unpriced;
     if (budgeted || !allowed)
-      co_return Error(Fault::price_unknown, "target '" + target.name + "' has no known price");
+      co_return Error(Fault::price_unknown,
+                      "what this request may cost at target '" + target.name +
+                          "' is unknown: its price is, or it may run web searches without limit");
     Hold unpriced;
     unpriced.output_cap = cap;
     co_return unpriced;

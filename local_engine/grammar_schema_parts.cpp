@@ -255,6 +255,14 @@ bool declares_more(const Json& schema, const Json& other) {
   });
 }
 
+// Whether `schema` speaks of first elements that `other` takes for some of its 'items'.
+bool splits_items(const Json& schema, const Json& other) {
+  const Json* first = member(schema, "prefixItems");
+  const Json* theirs = member(other, "prefixItems");
+  if (first == nullptr || member(other, "items") == nullptr) return false;
+  return theirs == nullptr || *theirs != *first;
+}
+
 }  // namespace
 
 void merge_schema(Json& into, const Json& from, Memory& memory, const std::string& path) {
@@ -262,6 +270,9 @@ void merge_schema(Json& into, const Json& from, Memory& memory, const std::strin
   if (!from.IsObject() || !into.IsObject()) fail(path, "combines schemas that are not objects");
   if ((closed(into) && declares_more(from, into)) || (closed(from) && declares_more(into, from))) {
     fail(path, "combines properties with an 'additionalProperties' that excludes them");
+  }
+  if (splits_items(into, from) || splits_items(from, into)) {
+    fail(path, "combines 'prefixItems' with the 'items' of another schema, which is not supported");
   }
   for (const auto& entry : from.GetObject()) {
     const std::string_view keyword = text_of(entry.name);

@@ -117,6 +117,14 @@ def test_missing_price_is_refused_at_the_door(stack):
     assert (status, answer["error"]["code"]) == (400, "price_unknown")
 
 
+def test_web_searches_without_limit_are_refused_where_they_cannot_be_priced(stack):
+    stack.configure(models=world.ALL)
+    stack.start()
+    status, _, answer = stack.chat(model="gpt", web_search_options={})
+    assert (status, answer["error"]["code"]) == (400, "price_unknown")
+    assert "it may run web searches without limit" in answer["error"]["message"]
+
+
 @pytest.mark.parametrize("command", [["--version"], ["--help"], ["serve", "--help"],
                                      ["spend", "--help"], ["keys", "--help"]])
 def test_help(command):

@@ -222,6 +222,9 @@ TEST_CASE("a schema we cannot promise is refused with the place") {
        "the schema at '#' requires 'a' but does not allow it"},
       {R"({"allOf":[{"type":"object","properties":{"a":{}},"additionalProperties":false},{"properties":{"b":{}}}]})",
        "the schema at '#' combines properties with an 'additionalProperties' that excludes them"},
+      {R"({"allOf":[{"prefixItems":[{"minimum":3}]}],"items":{"minimum":5}})",
+       "the schema at '#' combines 'prefixItems' with the 'items' of another schema, which is not "
+       "supported"},
       {R"({"type":"string","enum":[1,2]})", "the schema at '#' allows none of its own values"},
   };
   for (const auto& row : rows) {

@@ -1,10 +1,12 @@
 #include "providers/curl_loop.h"
 
-#include <sys/socket.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <new>
+#include <system_error>
 #include <utility>
 
 namespace jevons {
@@ -19,8 +21,15 @@ constexpr long cached_connections_max = 512;
 }  // namespace
 
 CurlLoop::CurlLoop(asio::io_context& io)
-    : executor_(io.get_executor()), multi_(curl_multi_init()), curl_timer_(io), tick_timer_(io) {
+    : executor_(io.get_executor()),
+      multi_(curl_multi_init()),
+      sockets_(io),
+      curl_timer_(io),
+      tick_timer_(io) {
   if (multi_ == nullptr) throw std::bad_alloc();
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  if (epoll < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  sockets_.assign(epoll);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlLoop::on_socket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlLoop::on_timer);
@@ -31,7 +40,6 @@ CurlLoop::CurlLoop(asio::io_context& io)
 CurlLoop::~CurlLoop() {
   for (const auto& call : calls_) curl_multi_remove_handle(multi_, call->handle->curl());
   curl_multi_cleanup(multi_);
-  for (const auto& [fd, watch] : watches_) unwatch(*watch);
 }
 
 bool CurlLoop::start(const ProviderConfig& provider, const std::shared_ptr<CurlCall>& call) {

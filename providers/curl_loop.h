@@ -7,7 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <chrono>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -46,25 +46,22 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor>;
   using Descriptor = boost::asio::posix::basic_stream_descriptor<Executor>;
 
-  // A socket that curl uses. Waits outlive curl's interest; one that is over is ignored.
+  // A socket that curl uses. What epoll was told may lag behind what curl wants: between two calls
+  // on a kept connection nothing is said at all, and an event nobody wants is what corrects it.
   struct Watch {
-    Watch(Executor executor, int socket) : descriptor(executor, socket), fd(socket) {}
-    Descriptor descriptor;
-    int fd;
     int interest = CURL_POLL_NONE;
-    bool ours = false;  // opened by open_socket(); otherwise curl closes it
-    bool waits_read = false;
-    bool waits_write = false;
-    bool open = true;
+    std::uint32_t told = 0;  // events that epoll looks for; 0: not registered
+    bool ours = false;       // opened by open_socket(); otherwise curl closes it without telling
   };
 
   static int on_socket(CURL*, curl_socket_t socket, int what, void* loop, void*);
   static int on_timer(CURLM*, long timeout_ms, void* loop);
 
   void watch(curl_socket_t socket, int what);
-  void unwatch(Watch& watch);
-  void arm(const std::shared_ptr<Watch>& watch);
-  void on_ready(const std::shared_ptr<Watch>& watch, int event);
+  void tell(curl_socket_t socket, Watch& watch);
+  void arm();
+  void on_ready();
+  void on_event(curl_socket_t socket, std::uint32_t events);
   void act(curl_socket_t socket, int events);
   void collect_finished();
   void wake_queued();
@@ -83,7 +80,9 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
 
   Executor executor_;
   CURLM* multi_;
-  std::unordered_map<int, std::shared_ptr<Watch>> watches_;
+  std::unordered_map<curl_socket_t, Watch> watches_;
+  Descriptor sockets_;  // an epoll of curl's sockets alone: Asio's would be told of each read anew
+  bool armed_ = false;
   std::vector<std::unique_ptr<CurlHandle>> spare_handles_;
   std::vector<std::shared_ptr<CurlCall>> calls_;  // running
   std::vector<std::shared_ptr<CurlCall>> wake_queue_;

@@ -1,35 +1,36 @@
 // The half of CurlLoop that waits: sockets and curl's own timer.
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
 
 #include "providers/curl_loop.h"
 
 namespace jevons {
 
+namespace {
+
+std::uint32_t epoll_events(int interest) {
+  std::uint32_t events = 0;
+  if ((interest & CURL_POLL_IN) != 0) events |= EPOLLIN;
+  if ((interest & CURL_POLL_OUT) != 0) events |= EPOLLOUT;
+  return events;
+}
+
+}  // namespace
+
 curl_socket_t CurlLoop::open_socket(int family, int type, int protocol) {
   const int socket = ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   if (socket < 0) return CURL_SOCKET_BAD;
-  auto watch = std::make_shared<Watch>(executor_, socket);
-  watch->ours = true;
-  watches_[socket] = std::move(watch);
+  watches_[socket] = Watch{.interest = CURL_POLL_NONE, .told = 0, .ours = true};
   return socket;
 }
 
 void CurlLoop::close_socket(curl_socket_t socket) {
-  const auto found = watches_.find(socket);
-  if (found == watches_.end()) return;
-  unwatch(*found->second);
-  watches_.erase(found);
-}
-
-void CurlLoop::unwatch(Watch& watch) {
-  watch.open = false;
-  watch.interest = CURL_POLL_NONE;
-  boost::system::error_code ignored;
-  if (watch.ours) {
-    watch.descriptor.close(ignored);
-  } else if (watch.descriptor.is_open()) {
-    watch.descriptor.release();
-  }
+  watches_.erase(socket);
+  ::close(socket);  // which takes it out of the epoll
 }
 
 int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* loop, void*) {
@@ -38,47 +39,65 @@ int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* loop, void*
 }
 
 void CurlLoop::watch(curl_socket_t socket, int what) {
-  const auto found = watches_.find(socket);
+  Watch& watch = watches_[socket];
+  watch.interest = what == CURL_POLL_REMOVE ? CURL_POLL_NONE : what;
   if (what == CURL_POLL_REMOVE) {
-    if (found == watches_.end()) return;
-    found->second->interest = CURL_POLL_NONE;
-    // The resolver's own sockets: curl closes them without telling.
-    if (!found->second->ours) close_socket(socket);
+    if (watch.ours) return;
+    tell(socket, watch);
+    watches_.erase(socket);
     return;
   }
-  std::shared_ptr<Watch> watch =
-      found != watches_.end() ? found->second : std::make_shared<Watch>(executor_, socket);
-  if (found == watches_.end()) watches_[socket] = watch;
-  watch->interest = what;
-  arm(watch);
+  if ((epoll_events(what) & ~watch.told) != 0) tell(socket, watch);
+  arm();
 }
 
-void CurlLoop::arm(const std::shared_ptr<Watch>& watch) {
-  if (!watch->open) return;
-  if ((watch->interest & CURL_POLL_IN) != 0 && !watch->waits_read) {
-    watch->waits_read = true;
-    watch->descriptor.async_wait(Descriptor::wait_read,
-                                 [this, watch](const boost::system::error_code& error) {
-                                   watch->waits_read = false;
-                                   if (!error && watch->open) on_ready(watch, CURL_CSELECT_IN);
-                                 });
-  }
-  if ((watch->interest & CURL_POLL_OUT) != 0 && !watch->waits_write) {
-    watch->waits_write = true;
-    watch->descriptor.async_wait(Descriptor::wait_write,
-                                 [this, watch](const boost::system::error_code& error) {
-                                   watch->waits_write = false;
-                                   if (!error && watch->open) on_ready(watch, CURL_CSELECT_OUT);
-                                 });
-  }
+// Has epoll look for what curl wants of the socket, no more and no less.
+void CurlLoop::tell(curl_socket_t socket, Watch& watch) {
+  epoll_event event{};
+  event.events = epoll_events(watch.interest);
+  event.data.fd = socket;
+  const int epoll = sockets_.native_handle();
+  if (event.events == 0)
+    ::epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nullptr);
+  else if (::epoll_ctl(epoll, watch.told != 0 ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event) != 0)
+    event.events = 0;  // curl's own timeouts end a call that nothing is heard of
+  watch.told = event.events;
 }
 
-void CurlLoop::on_ready(const std::shared_ptr<Watch>& watch, int event) {
-  const int wanted = event == CURL_CSELECT_IN ? CURL_POLL_IN : CURL_POLL_OUT;
-  if ((watch->interest & wanted) == 0) return;
-  const auto self = shared_from_this();
-  act(watch->fd, event);
-  arm(watch);
+void CurlLoop::arm() {
+  if (std::exchange(armed_, true)) return;
+  sockets_.async_wait(Descriptor::wait_read,
+                      [weak = weak_from_this()](const boost::system::error_code& error) {
+                        const auto self = weak.lock();
+                        if (!error && self) self->on_ready();
+                      });
+}
+
+void CurlLoop::on_ready() {
+  armed_ = false;
+  std::array<epoll_event, 64> ready;
+  const int count =
+      ::epoll_wait(sockets_.native_handle(), ready.data(), static_cast<int>(ready.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = ready[static_cast<std::size_t>(i)];
+    on_event(event.data.fd, event.events);
+  }
+  arm();
+}
+
+// What happened to an earlier socket may have closed this one: then nobody wants the event.
+void CurlLoop::on_event(curl_socket_t socket, std::uint32_t events) {
+  const auto found = watches_.find(socket);
+  if (found == watches_.end()) return;
+  Watch& watch = found->second;
+  const std::uint32_t wanted = epoll_events(watch.interest);
+  if (wanted != watch.told) tell(socket, watch);
+  const bool broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  int bits = 0;
+  if ((wanted & EPOLLIN) != 0 && (broken || (events & EPOLLIN) != 0)) bits |= CURL_CSELECT_IN;
+  if ((wanted & EPOLLOUT) != 0 && (broken || (events & EPOLLOUT) != 0)) bits |= CURL_CSELECT_OUT;
+  if (bits == 0) return;
+  act(socket, bits);
   wake_queued();
 }
 

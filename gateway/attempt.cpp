@@ -453,6 +453,9 @@ void Attempt::settle(const Error* error, bool delivered) {
     row.mode = final_cost_.mode;
     if (final_cost_.cost) row.cost = final_cost_.cost->total;
     if (delivered) row.baseline = final_cost_.baseline;
+    if (x_.finish != FinishReason::unset &&
+        final_usage_[TokenClass::output].source == Provenance::measured)
+      x_.answer_tokens = final_usage_.completion_tokens();
   } else {
     row.cost = Nanodollars{0};
   }

@@ -7,6 +7,7 @@
 #include "gateway/dialects/dialect.h"
 #include "gateway/snapshot.h"
 #include "router/decision_record.h"
+#include "router/estimate.h"
 
 namespace jevons {
 namespace {
@@ -206,7 +207,12 @@ void decide_now(Exchange& x) {
     snapshot.budget_left = snapshot.budget_unspent;
     x.decision = decide(input);
   }
-  if (!x.decision.target || x.endpoint == Endpoint::route) return;
+  if (!x.decision.target) return;
+  if (x.endpoint == Endpoint::route) {
+    // A dry run shows how long an answer of the chosen target is expected to be.
+    x.classification = answered_by(input, x.target(*x.decision.target));
+    return;
+  }
   if (x.decision.reason == Reason::explore && !hold_exploration(x)) {
     // Another request took what was left: only what costs nothing more may still be tried.
     snapshot.explore_left = Nanodollars{0};

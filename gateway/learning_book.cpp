@@ -1,9 +1,11 @@
 #include "gateway/learning_book.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "router/calibration.h"
 
@@ -16,6 +18,13 @@ constexpr int often = 3;
 // times as long as it worked: a fiftieth of one core at most, however fast outcomes come.
 constexpr std::chrono::milliseconds gathering{200};
 constexpr int rests_per_work = 49;
+
+// Processor time of this thread: waiting for a busy processor is no work to rest from.
+std::chrono::nanoseconds worked() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
   a ^= b + 0x9E3779B97F4A7C15u + (a << 6) + (a >> 2);
@@ -162,6 +171,22 @@ bool LearningBook::reported(const RequestId& request, const std::string& key, do
   return true;
 }
 
+void LearningBook::answered(const ServedAnswer& answer, double residual, bool cut,
+                            std::int64_t now_unix_s) {
+  if (answer.learn != Learn::all || !std::isfinite(residual)) return;
+  const std::shared_ptr<const Learned> known = learned();
+  const TargetLengths* lengths = known->find_lengths(answer.target);
+  if (lengths != nullptr) {
+    if (lengths->answers >= lengths_enough && answer.request.high % 16 != 0) return;
+    const LengthShift& shift = lengths->shift_for(answer.key);
+    const auto task = static_cast<std::size_t>(answer.input.task);
+    if (cut) residual = std::max(residual, static_cast<double>(shift.shift[task]));
+  }
+  OutcomeLine line = line_of(answer, "length", {0, 1}, true, options_.weights_id, now_unix_s);
+  line.length_residual = residual;
+  add(std::move(line));
+}
+
 void LearningBook::add(OutcomeLine line) {
   bool first = false;
   {
@@ -183,19 +208,22 @@ void LearningBook::flush() {
 
 void LearningBook::read_journal() {
   std::size_t lines = 0;
-  std::set<std::string> targets;
+  Changed changed;
   const std::size_t passed_over = journal_.read([&](OutcomeLine line) {
     ++lines;
+    const bool other_weights = line.weights_id != options_.weights_id;
+    // What a length was compared with is no longer predicted.
+    if (other_weights && line.length_residual) return;
     // Inputs of other weights mean something else; the outcome itself still counts.
-    if (line.weights_id != options_.weights_id) line.sample.input.trunk = {};
-    targets.insert(line.target);
-    outcomes_[line.target].learn(std::move(line.sample));
+    if (other_weights) line.sample.input.trunk = {};
+    keep(std::move(line), changed);
   });
   if (passed_over > 0 && options_.problem)
     options_.problem(options_.journal + ": " + std::to_string(passed_over) +
                      " lines are not outcomes and were passed over");
-  fit(targets);
+  fit(changed);
   std::size_t kept = 0;
+  for (const auto& [target, lengths] : lengths_) kept += lengths.count();
   for (const auto& [target, outcomes] : outcomes_) kept += outcomes.count();
   if (lines <= 2 * kept + 100) return;
   const Result<void> done = journal_.rewrite(kept_lines());
@@ -211,6 +239,18 @@ std::string LearningBook::kept_lines() const {
       line.source = "kept";
       line.weights_id = options_.weights_id;
       line.sample = std::move(sample);
+      text += outcome_text(line);
+    }
+  }
+  for (const auto& [target, lengths] : lengths_) {
+    for (const LengthSample& sample : lengths.all()) {
+      OutcomeLine line;
+      line.target = target;
+      line.source = "length";
+      line.weights_id = options_.weights_id;
+      line.sample.key = sample.key;
+      line.sample.input.task = sample.task;
+      line.length_residual = sample.residual;
       text += outcome_text(line);
     }
   }
@@ -232,9 +272,9 @@ void LearningBook::run() {
     lines.swap(queue_);
     working_ = true;
     lock.unlock();
-    const auto from = std::chrono::steady_clock::now();
+    const std::chrono::nanoseconds from = worked();
     take(std::move(lines));
-    const auto took = std::chrono::steady_clock::now() - from;
+    const std::chrono::nanoseconds took = worked() - from;
     lock.lock();
     working_ = false;
     if (queue_.empty()) idle_.notify_all();
@@ -244,25 +284,38 @@ void LearningBook::run() {
 
 void LearningBook::take(std::vector<OutcomeLine> lines) {
   std::string text;
-  std::set<std::string> targets;
+  Changed changed;
   for (OutcomeLine& line : lines) {
     text += outcome_text(line);
-    targets.insert(line.target);
-    outcomes_[line.target].learn(std::move(line.sample));
+    keep(std::move(line), changed);
   }
   const Result<void> written = journal_.append(text);
   if (written.has_error() && options_.problem) options_.problem(written.error().message());
-  fit(targets);
+  fit(changed);
 }
 
-void LearningBook::fit(const std::set<std::string>& targets) {
-  if (targets.empty()) return;
+void LearningBook::keep(OutcomeLine line, Changed& changed) {
+  if (line.length_residual) {
+    changed.lengths.insert(line.target);
+    lengths_[line.target].learn({.key = std::move(line.sample.key),
+                                 .task = line.sample.input.task,
+                                 .residual = *line.length_residual});
+  } else {
+    changed.heads.insert(line.target);
+    outcomes_[line.target].learn(std::move(line.sample));
+  }
+}
+
+void LearningBook::fit(const Changed& changed) {
+  if (changed.heads.empty() && changed.lengths.empty()) return;
   const std::shared_ptr<const Learned> before = learned();
   auto next = std::make_shared<Learned>(*before);
-  for (const std::string& target : targets) {
+  for (const std::string& target : changed.heads) {
     next->targets[target] =
         std::make_shared<const TargetHeads>(outcomes_[target].heads(before->find(target)));
   }
+  for (const std::string& target : changed.lengths)
+    next->lengths[target] = std::make_shared<const TargetLengths>(lengths_[target].lengths());
   publish(std::move(next));
 }
 

@@ -45,6 +45,8 @@ class LearningBook {
  public:
   static constexpr std::size_t remembered_max = 8'192;
   static constexpr std::size_t queue_max = 10'000;
+  // Once so many answers of a target are known, one in sixteen is enough to follow it.
+  static constexpr std::int64_t lengths_enough = 200;
   // A prompt that comes back after the first and before the second of these (of its answer) was
   // not answered well; one that comes back at once, or often, is a machine's loop.
   static constexpr std::int64_t again_from_ms = 3'000, again_until_ms = 120'000;
@@ -64,6 +66,9 @@ class LearningBook {
   // Feedback on a request of that key; false if it is not remembered, or its policy does not learn.
   bool reported(const RequestId& request, const std::string& key, double score,
                 const std::string& source, std::int64_t now_unix_s);
+  // An answer of `target` took exp(residual) times the completion tokens that were predicted of the
+  // request alone. `cut`: its client's cap ended it, so it would have been at least as long.
+  void answered(const ServedAnswer& answer, double residual, bool cut, std::int64_t now_unix_s);
   // Blocks until everything so far is written and published.
   void flush();
 
@@ -85,13 +90,19 @@ class LearningBook {
   void read_journal();
   void run();
   void take(std::vector<OutcomeLine> lines);
-  void fit(const std::set<std::string>& targets);
+  // Targets with new outcomes, and with new lengths.
+  struct Changed {
+    std::set<std::string> heads, lengths;
+  };
+  void keep(OutcomeLine line, Changed& changed);
+  void fit(const Changed& changed);
   void publish(std::shared_ptr<const Learned> learned);
   std::string kept_lines() const;
 
   LearningOptions options_;
-  LearningJournal journal_;                         // the learning thread's, as the two below
+  LearningJournal journal_;                         // the learning thread's, as the next two
   std::map<std::string, TargetOutcomes> outcomes_;  // by target
+  std::map<std::string, LengthWindow> lengths_;     // by target
 
   mutable std::mutex published_mutex_;
   std::shared_ptr<const Learned> learned_ = std::make_shared<const Learned>();

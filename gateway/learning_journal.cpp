@@ -68,6 +68,11 @@ std::string outcome_text(const OutcomeLine& line) {
   json.key("id").string(std::to_string(line.sample.id)).key("key").string(line.sample.key);
   json.key("target").string(line.target).key("source").string(line.source);
   json.key("task").string(task_name(line.sample.input.task));
+  if (line.length_residual) {
+    json.key("weights").string(line.weights_id);
+    json.key("log_length").number(*line.length_residual).end_object();
+    return text + "\n";
+  }
   json.key("score").number(line.sample.score).key("weight").number(line.sample.weight);
   json.key("observed").boolean(line.sample.observed);
   json.key("prior_logit").number(line.sample.input.prior_logit);
@@ -93,13 +98,15 @@ Result<OutcomeLine> read_outcome(std::string_view text) {
   line.sample.id = std::strtoull(id.c_str(), nullptr, 10);
   line.sample.observed = json["observed"].boolean();
   const auto task = task_of(json["task"].text());
+  line.length_residual = json["log_length"].number();
   const auto score = json["score"].number(), weight = json["weight"].number(),
              prior = json["prior_logit"].number();
   if (line.target.empty() || line.sample.key.empty() || id.empty()) return bad("a name is missing");
   if (!task) return bad("no such task");
+  line.sample.input.task = *task;
+  if (line.length_residual) return line;
   if (!score || !weight || !prior) return bad("a number is missing");
   if (!read_hex(json["trunk"].text(), line.sample.input.trunk)) return bad("the trunk is broken");
-  line.sample.input.task = *task;
   line.sample.input.prior_logit = *prior;
   line.sample.score = *score;
   line.sample.weight = *weight;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,9 +15,12 @@ namespace jevons {
 struct OutcomeLine {
   std::int64_t time_unix_s = 0;
   std::string target;
-  std::string source;      // "feedback:NAME", "answer" or "asked again"
+  std::string source;      // "feedback:NAME", "answer of TARGET", "asked again" or "length"
   std::string weights_id;  // of the trunk: another weight file's trunk says nothing
   OutcomeSample sample;
+  // With a value the line tells how long an answer was (router/lengths.h) and no outcome; its key
+  // and task are those of `sample`.
+  std::optional<double> length_residual;
 };
 
 std::string outcome_text(const OutcomeLine& line);  // with its line feed

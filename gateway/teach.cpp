@@ -1,5 +1,8 @@
 #include "gateway/teach.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "gateway/weak_answer.h"
 #include "router/estimate.h"
 
@@ -40,6 +43,16 @@ const Policy& all_signs() {
   return policy;
 }
 
+// How long the answer was beside what was predicted, where the upstream counted it.
+void teach_length(Exchange& x, const ServedAnswer& answer) {
+  const double predicted = typical_completion(x.request, x.classification, x.target(*x.served_by));
+  if (x.answer_tokens <= 0 || predicted <= 0) return;
+  const auto choices = static_cast<double>(std::max<std::int64_t>(1, x.request.n));
+  const double tokens = std::max(1.0, static_cast<double>(x.answer_tokens) / choices);
+  x.services.learning->answered(answer, std::log(tokens / predicted),
+                                x.finish == FinishReason::length, x.started_unix_s());
+}
+
 }  // namespace
 
 AnswerSign sign_of(const ChatRequest& request, const ChatResponse& response) {
@@ -73,6 +86,7 @@ void teach_when_served(Exchange& x) {
                                                                      : AnswerSign::fine;
     x.services.learning->observed(answer, sign, x.started_unix_s());
   }
+  teach_length(x, answer);
   answer.prompt_hash = prompt_hash(x.caller.key_name, x.request);
   x.services.learning->served(std::move(answer), x.services.clock.steady_ms());
 }

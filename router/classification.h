@@ -42,6 +42,9 @@ struct Classification {
   std::int64_t prompt_tokens_upper = 0;  // bound: text bytes + 16 per message and tool + images
   std::int64_t completion_tokens_p50 = 0;
   std::int64_t completion_tokens_p90 = 0;
+  // The same without the request's own cap, which is what real answers are compared with; 0 in
+  // recorded decisions and for embeddings.
+  std::int64_t uncapped_p50 = 0, uncapped_p90 = 0;
   std::int64_t images = 0;
   std::uint32_t needs = 0;   // Capabilities the answer needs
   bool marks_cache = false;  // the client asked for prompt caching: uncached tokens are written

@@ -80,6 +80,8 @@ void predict_completion(const ChatRequest& request, const Features& features,
   result.completion_tokens_p50 = std::max<std::int64_t>(1, as_tokens(lengths.p50));
   result.completion_tokens_p90 =
       std::max(result.completion_tokens_p50, as_tokens(std::max(lengths.p90, lengths.p50 * 1.2)));
+  result.uncapped_p50 = result.completion_tokens_p50;
+  result.uncapped_p90 = result.completion_tokens_p90;
   if (request.max_completion_tokens) {
     const std::int64_t cap = std::max<std::int64_t>(0, *request.max_completion_tokens);
     result.completion_tokens_p50 = std::min(result.completion_tokens_p50, cap);

@@ -109,7 +109,7 @@ class Decider {
       w.p_ok = recordable_p_ok(p_ok_of(in_, target(i)));
       w.cost = expected_cost(in_, target(i), cached);
       w.fresh_cost = cached > 0 ? expected_cost(in_, target(i), 0) : w.cost;
-      w.latency = recordable(latency_of(target(i), now, in_.classification));
+      w.latency = recordable(latency_of(target(i), now, answered_by(in_, target(i))));
       add_facts(w, now);
     }
     add_policy_reasons(w);

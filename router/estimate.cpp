@@ -25,12 +25,20 @@ double ability_of(const Target& target, Task task) {
   return ability_unknown;
 }
 
-// Completion lengths are close to log-normal; their mean lies above the median.
+constexpr double p90_sigmas = 1.2816;  // of a normal distribution
+
+// Completion lengths are close to log-normal: the standard deviation of their logarithm.
+double log_spread(std::int64_t p50, std::int64_t p90) {
+  const double median = std::max(1.0, static_cast<double>(p50));
+  return std::log(std::max(median, static_cast<double>(p90)) / median) / p90_sigmas;
+}
+
+// Their mean lies above the median.
 double mean_completion(const Classification& classification) {
-  const double p50 = std::max(1.0, static_cast<double>(classification.completion_tokens_p50));
-  const double p90 = std::max(p50, static_cast<double>(classification.completion_tokens_p90));
-  const double sigma = std::log(p90 / p50) / 1.2816;
-  return p50 * std::exp(sigma * sigma / 2.0);
+  const double sigma =
+      log_spread(classification.completion_tokens_p50, classification.completion_tokens_p90);
+  return std::max(1.0, static_cast<double>(classification.completion_tokens_p50)) *
+         std::exp(sigma * sigma / 2.0);
 }
 
 // Hidden tokens before the answer, as a multiple of the visible ones.
@@ -46,6 +54,11 @@ double reasoning_share(const ChatRequest& request, const Target& target) {
   const bool thinks = request.thinking.find("enabled") != std::string::npos ||
                       request.thinking.find("adaptive") != std::string::npos;
   return thinks ? 1.5 : 0;
+}
+
+bool learns(const DecideInput& input) {
+  const bool wanted = input.policy == nullptr || input.policy->learn != Learn::none;
+  return wanted && input.snapshot.learned != nullptr;
 }
 
 TokenCount estimated(double count) {
@@ -68,13 +81,39 @@ double p_ok_of(const Target& target, const Classification& classification) {
 
 double p_ok_of(const DecideInput& input, const Target& target) {
   const HeadInput prior = head_input(target, input.classification);
-  const bool learns = input.policy == nullptr || input.policy->learn != Learn::none;
-  if (learns && input.snapshot.learned) {
+  if (learns(input)) {
     if (const TargetHeads* heads = input.snapshot.learned->find(target.name)) {
       return heads->head_for(input.caller.key_name).p_ok(prior);
     }
   }
   return sigmoid(prior.prior_logit);
+}
+
+double typical_completion(const ChatRequest& request, const Classification& classification,
+                          const Target& target) {
+  return static_cast<double>(classification.uncapped_p50) * (1 + reasoning_share(request, target));
+}
+
+Classification answered_by(const DecideInput& input, const Target& target) {
+  Classification result = input.classification;
+  if (result.uncapped_p50 <= 0 || !learns(input)) return result;
+  const TargetLengths* lengths = input.snapshot.learned->find_lengths(target.name);
+  if (lengths == nullptr) return result;
+  const LengthShift& learned = lengths->shift_for(input.caller.key_name);
+  const double predicted_sigma = log_spread(result.uncapped_p50, result.uncapped_p90);
+  const double trust = static_cast<double>(learned.sigma_trust);
+  const double sigma =
+      predicted_sigma + trust * (static_cast<double>(learned.sigma) - predicted_sigma);
+  const double shift = static_cast<double>(learned.shift[static_cast<std::size_t>(result.task)]);
+  const double p50 = static_cast<double>(result.uncapped_p50) * std::exp(shift);
+  const double p90 = p50 * std::exp(p90_sigmas * sigma);
+  const double cap =
+      input.request.max_completion_tokens
+          ? static_cast<double>(std::max<std::int64_t>(0, *input.request.max_completion_tokens))
+          : 1e15;
+  result.completion_tokens_p50 = std::llround(std::min(cap, std::max(1.0, p50)));
+  result.completion_tokens_p90 = std::llround(std::min(cap, std::max(1.0, p90)));
+  return result;
 }
 
 std::string price_mode(const ChatRequest& request) {
@@ -134,14 +173,15 @@ std::optional<Nanodollars> expected_cost(const DecideInput& input, const Target&
     const auto index = static_cast<std::size_t>(&target - input.catalog.targets.data());
     const TargetState state =
         index < input.snapshot.targets.size() ? input.snapshot.targets[index] : TargetState{};
-    const double busy_ms = latency_of(target, state, input.classification).total_ms;
+    const double busy_ms = latency_of(target, state, answered_by(input, target)).total_ms;
     return local_cost(*target.local_cost_per_hour, std::llround(busy_ms * 1000.0));
   }
   const Price* price = price_at(input.catalog, target.price_id, input.snapshot.now_unix_s);
   if (price == nullptr) return std::nullopt;
-  const Usage usage = expected_usage(input.request, input.classification, target, cached_tokens);
-  const PriceQuery query = price_query(target, price_mode(input.request),
-                                       input.snapshot.now_unix_s, usage.prompt_tokens());
+  const Usage usage =
+      expected_usage(input.request, answered_by(input, target), target, cached_tokens);
+  const PriceQuery query = price_query(target, price_mode(input.request), input.snapshot.now_unix_s,
+                                       usage.prompt_tokens());
   const auto rates = effective_rates(*price, query);
   return rates ? total_cost(*price, *rates, query, usage) : std::nullopt;
 }

@@ -24,6 +24,15 @@ std::string price_mode(const ChatRequest& request);
 PriceQuery price_query(const Target& target, std::string mode, std::int64_t unix_s,
                        std::int64_t total_input);
 
+// The classification as it is for answers of that target: predicted completion tokens as its own
+// answers have corrected them for this caller, within the request's cap. A policy that does not
+// learn gets them unchanged.
+Classification answered_by(const DecideInput& input, const Target& target);
+// The completion tokens, reasoning included, that are predicted for that target before its answers
+// are known and without the request's cap; 0: nothing is predicted.
+double typical_completion(const ChatRequest& request, const Classification& classification,
+                          const Target& target);
+
 // Tokens by class as expected: the cached share, what is written to the cache, the mean of the
 // predicted completion, and reasoning where the request asks for it.
 Usage expected_usage(const ChatRequest& request, const Classification& classification,

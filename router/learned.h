@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "router/head.h"
+#include "router/lengths.h"
 
 namespace jevons {
 
@@ -37,10 +38,15 @@ struct TargetHeads {
 // Immutable once published; shared by all threads.
 struct Learned {
   std::unordered_map<std::string, std::shared_ptr<const TargetHeads>> targets;
+  std::unordered_map<std::string, std::shared_ptr<const TargetLengths>> lengths;
 
   const TargetHeads* find(const std::string& target) const {
     const auto found = targets.find(target);
     return found == targets.end() ? nullptr : found->second.get();
+  }
+  const TargetLengths* find_lengths(const std::string& target) const {
+    const auto found = lengths.find(target);
+    return found == lengths.end() ? nullptr : found->second.get();
   }
 };
 

@@ -103,6 +103,43 @@ TEST_CASE("the same prompt again after a while is a sign, at once or over and ov
   CHECK(after(10'000, 4) > 0.88);
 }
 
+TEST_CASE("lengths are learnt by target, survive a restart, and not one of other weights") {
+  const RowsFolder folder;
+  const std::string path = folder.path("j");
+  const auto shift = [](const LearningBook& book, const std::string& key) {
+    const TargetLengths* lengths = book.learned()->find_lengths("cheap");
+    return lengths == nullptr ? 0.0 : static_cast<double>(lengths->shift_for(key).shift[0]);
+  };
+  {
+    LearningBook book({.journal = path, .weights_id = "w1-a"});
+    for (std::uint64_t i = 1; i <= 30; ++i) book.answered(answer_of(i), -2, false, 0);
+    for (std::uint64_t i = 1; i <= 30; ++i)
+      book.answered(answer_of(i, "quiet", Learn::feedback), 3, false, 0);
+    book.flush();
+    CHECK(shift(book, "k") == doctest::Approx(-2));
+    CHECK(shift(book, "quiet") == doctest::Approx(0));
+    // Cut by its client's cap: no sign that answers became shorter.
+    for (std::uint64_t i = 1; i <= 90; ++i) book.answered(answer_of(i), -4, true, 0);
+    book.flush();
+    CHECK(shift(book, "k") == doctest::Approx(-2));
+    CHECK(book.learned()->targets.empty());
+  }
+  LearningBook again({.journal = path, .weights_id = "w1-a"});
+  CHECK(shift(again, "k") == doctest::Approx(-2));
+  LearningBook other({.journal = path, .weights_id = "w1-b"});
+  CHECK(other.learned()->find_lengths("cheap") == nullptr);
+}
+
+TEST_CASE("of a target that is known one answer in sixteen is looked at") {
+  LearningBook book({});
+  for (std::uint64_t i = 0; i < 200; ++i) book.answered(answer_of(16 * i + 1), 0, false, 0);
+  book.flush();
+  REQUIRE(book.learned()->find_lengths("cheap")->answers == LearningBook::lengths_enough);
+  for (std::uint64_t i = 0; i < 160; ++i) book.answered(answer_of(i), 0, false, 0);
+  book.flush();
+  CHECK(book.learned()->find_lengths("cheap")->answers == 210);
+}
+
 TEST_CASE("memory of answers is bounded") {
   LearningBook book({});
   for (std::uint64_t i = 1; i <= LearningBook::remembered_max + 1; ++i)

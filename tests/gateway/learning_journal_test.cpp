@@ -46,6 +46,20 @@ TEST_CASE("an outcome reads back as it was written") {
   CHECK(read->sample.observed);
 }
 
+TEST_CASE("a length reads back as it was written, and is no outcome") {
+  OutcomeLine line = line_of(3);
+  line.length_residual = -0.75;
+  const Result<OutcomeLine> read = read_outcome(outcome_text(line));
+  REQUIRE(read.has_value());
+  CHECK(read->length_residual == -0.75);
+  CHECK(read->target == line.target);
+  CHECK(read->weights_id == line.weights_id);
+  CHECK(read->sample.key == line.sample.key);
+  CHECK(read->sample.input.task == Task::tool_use);
+  CHECK(read->sample.weight == 1);
+  CHECK_FALSE(read_outcome(outcome_text(line_of(3)))->length_residual.has_value());
+}
+
 TEST_CASE("what is no outcome is an error that says why") {
   const std::string good = outcome_text(line_of(1));
   const auto with = [&good](const std::string& from, const std::string& to) {

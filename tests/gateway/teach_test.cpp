@@ -70,7 +70,30 @@ TEST_CASE("an answer that was served can be reported on, and the next decision k
     CHECK(book.reported(*id, "anonymous", 0, "test", 0));
     book.flush();
   }
+  // The upstream of this test counts no tokens: nothing is learnt of lengths.
+  CHECK(book.learned()->lengths.empty());
   const TargetHeads* heads = book.learned()->find("cheap");
   REQUIRE(heads != nullptr);
   CHECK(heads->head_for("anonymous").p_ok({.prior_logit = 1}) < 0.4);
+}
+
+TEST_CASE("the tokens that an upstream counted teach how long its answers are") {
+  FakeGateway gateway;
+  LearningBook book({});
+  gateway.services.learning = &book;
+  for (int i = 0; i < 12; ++i) {
+    ChatResponse answer = whole("hello");
+    answer.usage.emplace();
+    (*answer.usage)[TokenClass::output] = {.count = 3, .source = Provenance::measured};
+    gateway.scripts["cheap"].push_back(Scripted{.whole = std::move(answer)});
+    gateway.client = FakeResponder();
+    REQUIRE(
+        gateway.post(R"({"model":"cheap","messages":[{"role":"user","content":"hi"}]})").status ==
+        200);
+    book.flush();
+  }
+  const TargetLengths* lengths = book.learned()->find_lengths("cheap");
+  REQUIRE(lengths != nullptr);
+  CHECK(lengths->answers == 12);
+  CHECK(lengths->shift_for("anonymous").shift[0] < -1);
 }

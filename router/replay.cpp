@@ -121,6 +121,22 @@ double chance(const Decision& decision, std::size_t target) {
   return decision.candidates[target].propensity;
 }
 
+// The recorded decision as it was, where its policy cannot be asked again.
+Decision as_recorded(const RecordedDecision& recorded) {
+  Decision decision;
+  decision.target = recorded.chosen;
+  decision.reason = recorded.reason;
+  for (std::size_t i = 0; i < recorded.facts.size(); ++i) {
+    Candidate& candidate = decision.candidates.emplace_back();
+    candidate.target = i;
+    candidate.propensity = recorded.propensity[i];
+    if (recorded.facts[i]) candidate.facts = *recorded.facts[i];
+  }
+  return decision;
+}
+
+}  // namespace
+
 RecordedRequest columns_of(const LoggedDecision& logged) {
   const RequestRecord& request = logged.request;
   return {.time_unix_ns = request.time_unix_ns,
@@ -134,14 +150,10 @@ RecordedRequest columns_of(const LoggedDecision& logged) {
           .uncertainty = request.uncertainty};
 }
 
-}  // namespace
+Replay::Replay(const Catalog& catalog, const Policy& changed)
+    : catalog_(catalog), policy_(changed) {}
 
-Replay::Replay(const Catalog& catalog, const Policy& today, const Policy& changed)
-    : catalog_(catalog),
-      today_{.policy = today, .sums = {}, .moments = {}, .escalations = {}},
-      changed_{.policy = changed, .sums = {}, .moments = {}, .escalations = {}} {}
-
-void Replay::add(const LoggedDecision& logged) {
+void Replay::add(const LoggedDecision& logged, const Policy* policy) {
   const auto recorded = decode_decision(logged.request.decision, logged.request.target_layout,
                                         columns_of(logged), catalog_);
   if (!recorded) {
@@ -157,9 +169,11 @@ void Replay::add(const LoggedDecision& logged) {
   ++began.requests;
   if (escalated(logged)) ++began.escalated;
   if (logged.score) ++scored_;
-  const Decision today = decide(recorded->input(catalog_, &today_.policy));
-  const Decision changed = decide(recorded->input(catalog_, &changed_.policy));
-  if (same_decision(today, *recorded, catalog_)) ++counts_.reproduced;
+  const Decision today =
+      policy == nullptr ? as_recorded(*recorded) : decide(recorded->input(catalog_, policy));
+  const Decision changed = decide(recorded->input(catalog_, &policy_));
+  if (policy == nullptr) ++counts_.policy_gone;
+  if (policy != nullptr && same_decision(today, *recorded, catalog_)) ++counts_.reproduced;
   if (changed.target != today.target) ++counts_.changed;
   add_to(today_, today, *recorded, logged);
   add_to(changed_, changed, *recorded, logged);

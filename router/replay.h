@@ -64,17 +64,22 @@ struct ReplayReport {
   std::int64_t reproduced = 0;  // decided by today's policy as recorded, to the plan
   std::int64_t changed = 0;     // to another target by the new policy
   std::int64_t unreadable = 0;
-  std::int64_t gone = 0;  // the target that was chosen left the catalog
+  std::int64_t gone = 0;         // the target that was chosen left the catalog
+  std::int64_t policy_gone = 0;  // of `decisions`, their policy left the configuration
   ReplaySide today, changed_policy;
   // Targets whose escalations could not be predicted: too few requests began there.
   std::vector<std::string> unknown_escalations;
 };
 
+// What the ledger's columns hold of it beside the record.
+RecordedRequest columns_of(const LoggedDecision& logged);
+
 class Replay {
  public:
-  // All outlive the replay.
-  Replay(const Catalog& catalog, const Policy& today, const Policy& changed);
-  void add(const LoggedDecision& logged);
+  // Both outlive the replay.
+  Replay(const Catalog& catalog, const Policy& changed);
+  // `today` decided it, as it is configured now; null: no longer, and what was recorded stands.
+  void add(const LoggedDecision& logged, const Policy* today);
   ReplayReport report() const;
 
  private:
@@ -89,7 +94,6 @@ class Replay {
     std::int64_t requests = 0, escalated = 0;
   };
   struct Side {
-    const Policy& policy;
     ReplaySide sums;
     Moments moments;
     std::map<std::size_t, Escalation> escalations;
@@ -102,6 +106,7 @@ class Replay {
   ReplaySide finished(const Side& side, std::vector<std::string>& unknown) const;
 
   const Catalog& catalog_;
+  const Policy& policy_;
   Side today_, changed_;
   ReplayReport counts_;
   std::int64_t scored_ = 0;

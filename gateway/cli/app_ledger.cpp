@@ -40,8 +40,8 @@ void add_replay(App& app) {
       app.root, "replay",
       "What another policy would have cost: jevons replay --policy new.yaml --since 7d.");
   replay->add_option("--policy", options->policy_file, "The new policy's file")->required();
-  replay->add_option("--against", options->against,
-                     "Policy whose requests are replayed (default: the one of the same name)");
+  replay->add_option("--from-policy,--against", options->from_policies,
+                     "Only requests that this policy decided; repeatable (default: all)");
   replay->add_option("--since", options->since, "7d, 24h, today, month or a date")
       ->capture_default_str();
   replay->add_option("--until", options->until, "The same, exclusive");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "gateway/admin/decisions_report.h"
 #include "gateway/admin/spend_report.h"
@@ -33,19 +34,6 @@ std::optional<Policy> read_policy(const Config& config, const ConfigSources& sou
   return std::nullopt;
 }
 
-const Policy* today_of(const Config& config, const ReplayOptions& options, const Policy& changed,
-                       const CliIo& io) {
-  if (!options.against.empty()) {
-    const Policy* named = config.policy(options.against);
-    if (named == nullptr) io.err << "--against: no policy is named '" << options.against << "'\n";
-    return named;
-  }
-  const Policy* same = config.policy(changed.name);
-  if (same == nullptr) same = config.policy(config.default_policy);
-  if (same == nullptr) io.err << "the configuration has no policy to compare with\n";
-  return same;
-}
-
 void show_progress(const CliIo& io, const DecisionPage& page, std::int64_t at) {
   if (!io.tty) return;
   const std::int64_t whole = std::max<std::int64_t>(1, page.last - page.first + 1);
@@ -57,9 +45,11 @@ void end_progress(const CliIo& io) {
   if (io.tty) io.err << "\r\033[K" << std::flush;
 }
 
-Result<void> feed(Replay& replay, const Config& config, const Policy& today,
-                  const ReplayTitle& title, const CliIo& io) {
+// Requests that named their target were decided by no policy, and would be by no other.
+Result<void> feed(Replay& replay, const Config& config, const std::vector<std::string>& only,
+                  ReplayTitle& title, const CliIo& io) {
   std::int64_t after = 0;
+  std::set<std::string> policies(only.begin(), only.end());
   while (true) {
     LedgerCall call{.method = "GET", .path = "/admin/v1/decisions", .query = {}, .body = {}};
     call.query = fmt::format("from={}&until={}&after={}&limit={}", title.from_unix_s * ns_a_second,
@@ -70,11 +60,20 @@ Result<void> feed(Replay& replay, const Config& config, const Policy& today,
     if (!page) return page.error();
     for (const LoggedDecision& one : page->rows) {
       after = one.seq;
-      if (one.request.policy == today.name) replay.add(one);
+      const std::string& policy = one.request.policy;
+      if (!only.empty() && std::find(only.begin(), only.end(), policy) == only.end()) continue;
+      if (policy.empty()) {
+        ++title.pinned;
+        continue;
+      }
+      policies.insert(policy);
+      replay.add(one, config.policy(policy));
     }
     show_progress(io, *page, after);
-    if (!page->more) return {};
+    if (!page->more) break;
   }
+  title.today = fmt::format("{}", fmt::join(policies, ", "));
+  return {};
 }
 
 }  // namespace
@@ -83,17 +82,17 @@ Exit replay_command(const Config& config, const ConfigSources& sources,
                     const ReplayOptions& options, std::int64_t now_unix_s, const CliIo& io) {
   const auto changed = read_policy(config, sources, options.policy_file, io);
   if (!changed) return Exit::config;
-  const Policy* today = today_of(config, options, *changed, io);
-  if (today == nullptr) return Exit::usage;
   const auto from = report_instant(options.since, now_unix_s);
   if (!from) return report_failure(io, from.error());
   const auto until = options.until.empty() ? Result<std::int64_t>(now_unix_s + 1)
                                            : report_instant(options.until, now_unix_s);
   if (!until) return report_failure(io, until.error());
-  const ReplayTitle title{
-      .today = today->name, .changed = changed->name, .from_unix_s = *from, .until_unix_s = *until};
-  Replay replay(config.catalog, *today, *changed);
-  const Result<void> fed = feed(replay, config, *today, title, io);
+  ReplayTitle title;
+  title.changed = changed->name;
+  title.from_unix_s = *from;
+  title.until_unix_s = *until;
+  Replay replay(config.catalog, *changed);
+  const Result<void> fed = feed(replay, config, options.from_policies, title, io);
   end_progress(io);
   if (fed.has_error()) return report_failure(io, fed.error());
   const ReplayReport report = replay.report();

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "gateway/cli/commands.h"
 #include "gateway/config.h"
@@ -12,8 +13,8 @@
 namespace jevons {
 
 struct ReplayOptions {
-  std::string policy_file;  // the new policy
-  std::string against;      // empty: the policy of the same name, else the default one
+  std::string policy_file;                 // the new policy
+  std::vector<std::string> from_policies;  // only what these decided; empty: whatever did
   std::string since = "7d", until;
   bool json = false;
   std::size_t width = 100;  // columns of the terminal
@@ -23,7 +24,8 @@ Exit replay_command(const Config& config, const ConfigSources& sources,
 
 // How the report is headed.
 struct ReplayTitle {
-  std::string today, changed;  // policy names
+  std::string today, changed;  // policy names; of today several, with commas between
+  std::int64_t pinned = 0;     // requests that named their target and are left out
   std::int64_t from_unix_s = 0, until_unix_s = 0;
 };
 std::string replay_json(const ReplayReport& report, const ReplayTitle& title);

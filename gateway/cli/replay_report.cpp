@@ -95,6 +95,12 @@ std::string sums_table(const ReplayReport& report, bool color) {
   return table.text(color);
 }
 
+std::string of_policies(const std::string& names) {
+  if (names.empty()) return "";
+  return names.find(',') == std::string::npos ? " of policy '" + names + "'"
+                                              : " of the policies " + names;
+}
+
 // Two bars a target: today's cost above the new one's.
 std::string bars(const ReplayReport& report, std::size_t width) {
   std::set<std::string> names;
@@ -138,6 +144,10 @@ void note_gaps(std::string& out, const ReplayReport& report) {
   if (report.gone > 0)
     out += fmt::format("{} decisions chose a target that left the catalog and are left out\n",
                        grouped(report.gone));
+  if (report.policy_gone > 0)
+    out += fmt::format(
+        "{} decisions were made by a policy that is no longer configured: today is as recorded\n",
+        grouped(report.policy_gone));
   if (report.unreadable > 0)
     out +=
         fmt::format("{} decisions cannot be read and are left out\n", grouped(report.unreadable));
@@ -159,6 +169,8 @@ std::string replay_json(const ReplayReport& report, const ReplayTitle& title) {
   json.key("changed").integer(report.changed);
   json.key("left_the_catalog").integer(report.gone);
   json.key("unreadable").integer(report.unreadable);
+  json.key("policy_no_longer_configured").integer(report.policy_gone);
+  json.key("pinned").integer(title.pinned);
   side_json(json, "today", title.today, report.today);
   side_json(json, "new", title.changed, report.changed_policy);
   json.key("savings_nanodollars").integer((report.today.cost - report.changed_policy.cost).value);
@@ -171,9 +183,9 @@ std::string replay_json(const ReplayReport& report, const ReplayTitle& title) {
 std::string replay_table(const ReplayReport& report, const ReplayTitle& title, bool color,
                          std::size_t width) {
   std::string out = fmt::format(
-      "{} decisions of policy '{}' from {} to {}, tried under '{}'\n"
+      "{} decisions{} from {} to {}, tried under '{}'\n"
       "today's policy decides {} of them as recorded; the new one sends {} elsewhere\n\n",
-      grouped(report.decisions), title.today, utc_text(title.from_unix_s),
+      grouped(report.decisions), of_policies(title.today), utc_text(title.from_unix_s),
       utc_text(title.until_unix_s), title.changed, grouped(report.reproduced),
       grouped(report.changed));
   if (report.decisions > 0) {
@@ -181,6 +193,9 @@ std::string replay_table(const ReplayReport& report, const ReplayTitle& title, b
     out += bars(report, width) + "\n";
   }
   note_gaps(out, report);
+  if (title.pinned > 0)
+    out += fmt::format("{} requests named their target themselves and are left out\n",
+                       grouped(title.pinned));
   return out;
 }
 

@@ -59,8 +59,8 @@ Policy with_objective(Policy policy, Objective objective) {
 
 TEST_CASE("replay: the same policy reproduces every decision and what was paid") {
   World world;
-  Replay replay(world.catalog, world.policy, world.policy);
-  for (std::uint64_t i = 0; i < 20; ++i) replay.add(logged(world, i));
+  Replay replay(world.catalog, world.policy);
+  for (std::uint64_t i = 0; i < 20; ++i) replay.add(logged(world, i), &world.policy);
   const ReplayReport report = replay.report();
   const Nanodollars each = price_of(world, sonnet, counted());
   CHECK(report.decisions == 20);
@@ -77,8 +77,8 @@ TEST_CASE("replay: the same policy reproduces every decision and what was paid")
 TEST_CASE("replay: another target is priced with the tokens that were counted") {
   World world;
   const Policy best = with_objective(world.policy, Objective::best);
-  Replay replay(world.catalog, world.policy, best);
-  replay.add(logged(world));
+  Replay replay(world.catalog, best);
+  replay.add(logged(world), &world.policy);
   const ReplayReport report = replay.report();
   CHECK(report.changed == 1);
   CHECK(report.changed_policy.predicted == 1);
@@ -91,8 +91,8 @@ TEST_CASE("replay: a local target is priced by the time it would have taken") {
   World world;
   Policy low = world.policy;
   low.quality_floor = 0.1;
-  Replay replay(world.catalog, world.policy, low);
-  replay.add(logged(world));
+  Replay replay(world.catalog, low);
+  replay.add(logged(world), &world.policy);
   // 36 mills an hour; 60 ms and 250 tokens of 10 ms.
   CHECK(replay.report().changed_policy.cost.value == 2'560 * 10);
 }
@@ -116,7 +116,7 @@ TEST_CASE("replay: escalations of a changed request cost what they were seen to 
   };
   for (const auto& row : rows) {
     CAPTURE(row.when);
-    Replay replay(world.catalog, world.policy, dear);
+    Replay replay(world.catalog, dear);
     World at_sonnet = world;
     at_sonnet.policy = dear;
     for (int i = 0; i < row.began_at_sonnet; ++i) {
@@ -124,11 +124,11 @@ TEST_CASE("replay: escalations of a changed request cost what they were seen to 
       if (i < row.escalated)
         one.attempts.push_back(
             {.attempt = 2, .on = "escalate", .target = "opus", .cost = Nanodollars{0}});
-      replay.add(one);
+      replay.add(one, &world.policy);
     }
     const ReplayReport before = replay.report();
-    replay.add(logged(world, 99));
-    replay.add(logged(world, 100));
+    replay.add(logged(world, 99), &world.policy);
+    replay.add(logged(world, 100), &world.policy);
     const ReplayReport report = replay.report();
     const std::int64_t plain = 2 * price_of(world, sonnet, counted()).value;
     const std::int64_t opus_once = price_of(world, opus, counted()).value;
@@ -157,9 +157,9 @@ TEST_CASE("replay: quality without enough data says so and why") {
   for (const auto& row : rows) {
     CAPTURE(row.when);
     const Policy changed = with_objective(world.policy, row.objective);
-    Replay replay(world.catalog, world.policy, changed);
+    Replay replay(world.catalog, changed);
     for (int i = 0; i < row.scored; ++i)
-      replay.add(logged(world, static_cast<std::uint64_t>(i), 1.0));
+      replay.add(logged(world, static_cast<std::uint64_t>(i), 1.0), &world.policy);
     const QualityEstimate quality = replay.report().changed_policy.quality;
     CHECK_FALSE(quality.enough);
     CHECK(quality.why_not_enough == row.why);
@@ -184,12 +184,12 @@ TEST_CASE("replay: with exploration the interval holds the truth about another p
   int held = 0;
   constexpr int rounds = 60;
   for (int round = 0; round < rounds; ++round) {
-    Replay replay(world.catalog, world.policy, best);
+    Replay replay(world.catalog, best);
     for (int i = 0; i < 400; ++i) {
       const auto number = static_cast<std::uint64_t>(uniform() * 1e15);
       world.snapshot.seed = number;
       const std::size_t went = *world.decide().target;
-      replay.add(logged(world, number, uniform() < truly[went] ? 1.0 : 0.0));
+      replay.add(logged(world, number, uniform() < truly[went] ? 1.0 : 0.0), &world.policy);
     }
     const QualityEstimate quality = replay.report().changed_policy.quality;
     REQUIRE(quality.enough);
@@ -201,15 +201,48 @@ TEST_CASE("replay: with exploration the interval holds the truth about another p
 
 TEST_CASE("replay: records that cannot be used are counted, not guessed") {
   World world;
-  Replay replay(world.catalog, world.policy, world.policy);
+  Replay replay(world.catalog, world.policy);
   LoggedDecision broken = logged(world);
   broken.request.decision = "nonsense";
-  replay.add(broken);
+  replay.add(broken, &world.policy);
   LoggedDecision foreign = logged(world);
   foreign.request.target_layout = "a\nb\nc\nd\n";
-  replay.add(foreign);
+  replay.add(foreign, &world.policy);
   const ReplayReport report = replay.report();
   CHECK(report.unreadable == 1);
   CHECK(report.gone == 1);
   CHECK(report.decisions == 0);
+}
+
+TEST_CASE("replay: decisions of another policy are tried like any other") {
+  World world;
+  const Policy best = with_objective(world.policy, Objective::best);
+  World other;
+  other.policy = with_objective(world.policy, Objective::best);
+  other.policy.name = "other";
+  Replay replay(world.catalog, best);
+  replay.add(logged(world, 1), &world.policy);  // sonnet
+  replay.add(logged(other, 2), &other.policy);  // opus
+  const ReplayReport report = replay.report();
+  CHECK(report.decisions == 2);
+  CHECK(report.reproduced == 2);
+  CHECK(report.changed == 1);
+  CHECK(report.today.targets.at("sonnet").requests == 1);
+  CHECK(report.today.targets.at("opus").requests == 1);
+  CHECK(report.changed_policy.targets.at("opus").requests == 2);
+}
+
+TEST_CASE("replay: a policy that is gone leaves what was recorded and paid") {
+  World world;
+  const Policy best = with_objective(world.policy, Objective::best);
+  Replay replay(world.catalog, best);
+  replay.add(logged(world, 1, 0.5), nullptr);
+  const ReplayReport report = replay.report();
+  CHECK(report.decisions == 1);
+  CHECK(report.policy_gone == 1);
+  CHECK(report.reproduced == 0);
+  CHECK(report.changed == 1);
+  CHECK(report.today.cost == price_of(world, sonnet, counted()));
+  CHECK(report.today.predicted == 0);
+  CHECK(report.today.quality.unsupported == 0);
 }

@@ -50,6 +50,22 @@ TEST_CASE("replay report: a terminal shows both policies and what the data canno
   }
 }
 
+TEST_CASE("replay report: several policies, one of them gone, and requests without one") {
+  ReplayReport report = sample();
+  report.policy_gone = 12;
+  ReplayTitle several = title;
+  several.today = "default, private";
+  several.pinned = 7;
+  const std::string text = replay_table(report, several, false, 100);
+  for (const char* part :
+       {"1,200 decisions of the policies default, private from 2026-11-22",
+        "12 decisions were made by a policy that is no longer configured: today is as recorded\n",
+        "7 requests named their target themselves and are left out\n"}) {
+    CAPTURE(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
 TEST_CASE("replay report: without decisions there is no table") {
   CHECK(replay_table({}, title, false, 100).find("cost") == std::string::npos);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "router/calibration.h"
 
@@ -86,6 +87,22 @@ std::uint64_t prompt_hash(const std::string& key, const ChatRequest& request) {
     return bytes < telling_bytes ? 0 : hash | 1;
   }
   return 0;
+}
+
+std::string journal_of(const std::string& ledger_path) {
+  return ledger_path.empty() ? "" : ledger_path + ".learned";
+}
+
+Learned learned_from_journal(const std::string& path, const std::string& weights_id) {
+  std::map<std::string, TargetOutcomes> outcomes;
+  LearningJournal(path).read([&](OutcomeLine line) {
+    if (line.weights_id != weights_id) line.sample.input.trunk = {};
+    outcomes[line.target].learn(std::move(line.sample));
+  });
+  Learned learned;
+  for (const auto& [target, known] : outcomes)
+    learned.targets[target] = std::make_shared<const TargetHeads>(known.heads());
+  return learned;
 }
 
 LearningBook::LearningBook(LearningOptions options)

@@ -120,6 +120,11 @@ class LearningBook {
   std::thread thread_;
 };
 
+// The journal beside a ledger; empty without a ledger.
+std::string journal_of(const std::string& ledger_path);
+// What the outcomes in a journal teach, for who only reads it; empty without a journal.
+Learned learned_from_journal(const std::string& path, const std::string& weights_id);
+
 // A number for the last user text of a key; 0 for texts too short to tell a repetition by.
 std::uint64_t prompt_hash(const std::string& key, const ChatRequest& request);
 

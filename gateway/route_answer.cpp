@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "providers/json.h"
-
 namespace jevons {
 namespace {
 
@@ -32,7 +30,8 @@ void text_or_null(JsonWriter& json, std::string_view name, std::string_view text
     json.string(text);
 }
 
-void candidate_json(JsonWriter& json, const Candidate& candidate, const Catalog& catalog) {
+void candidate_json(JsonWriter& json, const Candidate& candidate, const Decision& decision,
+                    const Catalog& catalog) {
   json.begin_object();
   json.key("target").string(catalog.targets[candidate.target].name);
   json.key("p_ok");
@@ -45,6 +44,13 @@ void candidate_json(JsonWriter& json, const Candidate& candidate, const Catalog&
   number(json, "expected_total_ms", candidate.expected_total_ms, 1);
   json.key("eligible").boolean(candidate.eligible());
   text_or_null(json, "why_not", candidate.eligible() ? "" : why_not_name(candidate.why_not));
+  if (decision.policy && decision.policy->fail_at_most) {
+    json.key("failures_at_most");
+    if (candidate.facts.failures_at_most < 1)
+      json.raw(std::to_string(candidate.facts.failures_at_most));
+    else
+      json.null();
+  }
   json.end_object();
 }
 
@@ -61,11 +67,8 @@ void classification_json(JsonWriter& json, const Classification& classification)
 
 }  // namespace
 
-std::string route_answer(const Decision& decision, const Classification& classification,
-                         const Catalog& catalog, std::int64_t decide_us) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
+void write_route_fields(JsonWriter& json, const Decision& decision,
+                        const Classification& classification, const Catalog& catalog) {
   text_or_null(json, "target", decision.target ? catalog.targets[*decision.target].name : "");
   text_or_null(json, "policy", decision.policy ? decision.policy->name : "");
   text_or_null(json, "rule", decision.rule);
@@ -75,7 +78,8 @@ std::string route_answer(const Decision& decision, const Classification& classif
   for (const Relax relax : decision.relaxed) json.string(relax_name(relax));
   json.end_array();
   json.key("candidates").begin_array();
-  for (const Candidate& candidate : decision.candidates) candidate_json(json, candidate, catalog);
+  for (const Candidate& candidate : decision.candidates)
+    candidate_json(json, candidate, decision, catalog);
   json.end_array();
   text_or_null(json, "baseline", decision.baseline ? catalog.targets[*decision.baseline].name : "");
   money(json, "baseline_cost_usd", decision.baseline_cost);
@@ -87,6 +91,14 @@ std::string route_answer(const Decision& decision, const Classification& classif
     json.end_object();
   }
   json.end_array();
+}
+
+std::string route_answer(const Decision& decision, const Classification& classification,
+                         const Catalog& catalog, std::int64_t decide_us) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  write_route_fields(json, decision, classification, catalog);
   json.key("decide_us").integer(decide_us);
   json.end_object();
   return out;

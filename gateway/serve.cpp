@@ -96,7 +96,7 @@ class Gateway {
         sessions_(sessions_max, session_warm_ms),
         services_{system_clock(), *ledger_, keys_,     budgets_,
                   rate_limits_,   targets_, sessions_, metrics_},
-        learning_(LearningOptions{.journal = ledger_path_ + ".learned",
+        learning_(LearningOptions{.journal = journal_of(ledger_path_),
                                   .weights_id = std::string(weights_id()),
                                   .problem =
                                       [](const std::string& what) {

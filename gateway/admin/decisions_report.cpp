@@ -139,6 +139,11 @@ Result<DecisionQuery> decision_query(
     const std::vector<std::pair<std::string, std::string>>& words) {
   DecisionQuery query;
   for (const auto& [name, value] : words) {
+    if (name == "request") {
+      query.request = request_id_of(value);
+      if (query.request) continue;
+      return Error(Fault::invalid_value, "'request' must be a request id").with_param(name);
+    }
     std::int64_t* field = name == "from"    ? &query.from_unix_ns
                           : name == "until" ? &query.until_unix_ns
                           : name == "after" ? &query.after

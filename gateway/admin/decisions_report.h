@@ -10,7 +10,8 @@
 
 namespace jevons {
 
-// from, until (unix nanoseconds), after, limit. Errors: invalid_value with the parameter's name.
+// from, until (unix nanoseconds), after, limit, request (an id). Errors: invalid_value with the
+// parameter's name.
 Result<DecisionQuery> decision_query(const std::vector<std::pair<std::string, std::string>>& words);
 
 std::string decisions_json(const DecisionPage& page);

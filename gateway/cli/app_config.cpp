@@ -84,14 +84,18 @@ void add_prices(App& app) {
 void add_explain(App& app) {
   auto options = std::make_shared<ExplainOptions>();
   CLI::App* command =
-      add_command(app.root, "explain", "Show where a prompt would go, and why (`-` reads stdin).");
-  command->add_option("prompt", options->prompt, "The user's message")->required();
+      add_command(app.root, "explain",
+                  "Show where a prompt would go or a request went, and why (`-` reads stdin).");
+  command->add_option("prompt", options->prompt, "The user's message, or a request's id: r-...")
+      ->required();
   command->add_option("--model", options->model, "What the client asks for")->capture_default_str();
   command->add_option("--policy", options->policy, "Policy by name");
+  command->add_option("--key", options->key, "Whose request: a key's name")->capture_default_str();
   command->add_option("--tag", options->tags, "name=value, repeatable");
   command->add_option("--quality", options->quality, "Quality floor")->check(CLI::Range(0.0, 1.0));
   command->add_option("--max-tokens", options->max_tokens, "Output cap of the client");
-  command->add_flag("--json", options->json, "The JSON of POST /v1/route");
+  command->add_flag("--json", options->json,
+                    "The JSON of POST /v1/route, and what would have to change");
   on_config(app, command, [&app, options](const Config& config) {
     options->prompt = read_prompt(options->prompt);
     return explain(config, *options, now_unix_s(), app.io);

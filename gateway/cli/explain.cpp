@@ -1,76 +1,16 @@
 #include "gateway/cli/explain.h"
 
-#include <cstdio>
-
+#include "gateway/admin/decisions_report.h"
+#include "gateway/cli/ledger_client.h"
 #include "gateway/keys.h"
-#include "gateway/route_answer.h"
-#include "router/what_if.h"
+#include "gateway/learning_book.h"
 
 namespace jevons {
 namespace {
 
-std::string fixed(double value, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
-  return text;
-}
-
-void print_candidate(const Candidate& candidate, const Catalog& catalog, bool chosen,
-                     const CliIo& io) {
-  const std::string cost =
-      candidate.expected_cost ? "$" + dollars_json(*candidate.expected_cost) : "-";
-  io.out << (chosen ? "> " : "  ") << padded(catalog.targets[candidate.target].name, 24)
-         << padded(candidate.p_ok ? fixed(*candidate.p_ok, 3) : "-", 8) << padded(cost, 16)
-         << padded(candidate.expected_ttft_ms ? fixed(*candidate.expected_ttft_ms, 0) : "-", 9)
-         << padded(candidate.expected_total_ms ? fixed(*candidate.expected_total_ms, 0) : "-", 10)
-         << (candidate.eligible() ? "" : why_not_name(candidate.why_not)) << '\n';
-}
-
-void print_decision(const Decision& decision, const Classification& c, const Catalog& catalog,
-                    const CliIo& io) {
-  io.out << "task " << task_name(c.task) << ", difficulty " << fixed(c.difficulty, 2)
-         << ", uncertainty " << fixed(c.uncertainty, 2) << ", " << c.prompt_tokens
-         << " prompt tokens, about " << c.completion_tokens_p50 << " to answer\n\n"
-         << "  target                  p_ok    cost            ttft ms  total ms  why not\n";
-  for (const Candidate& candidate : decision.candidates)
-    print_candidate(candidate, catalog, decision.target == candidate.target, io);
-  io.out << '\n';
-  if (!decision.target) {
-    io.out << infeasible_error(decision, catalog).message() << '\n';
-    return;
-  }
-  io.out << catalog.targets[*decision.target].name << ": " << reason_name(decision.reason);
-  if (decision.policy) io.out << " under policy " << decision.policy->name;
-  if (!decision.rule.empty()) io.out << ", rule '" << decision.rule << "'";
-  io.out << '\n';
-  for (const Relax relax : decision.relaxed)
-    io.out << "relaxed " << relax_name(relax) << ", because no target met it\n";
-  if (decision.baseline && decision.baseline_cost)
-    io.out << "baseline " << catalog.targets[*decision.baseline].name << " would cost $"
-           << dollars_json(*decision.baseline_cost) << '\n';
-}
-
-void print_what_if(const DecideInput& input, const Decision& decision, const CliIo& io) {
-  if (!decision.target || decision.candidates.size() < 2) return;
-  io.out << "\nfor another target to win:\n";
-  for (const Candidate& candidate : decision.candidates) {
-    if (candidate.target == *decision.target) continue;
-    std::string text;
-    for (const std::string& change : what_would_win(input, decision, candidate.target).changes)
-      text += (text.empty() ? "" : ", and ") + change;
-    io.out << "  " << padded(input.catalog.targets[candidate.target].name, 24)
-           << (text.empty() ? "nothing; the draw or the session chose another" : text) << '\n';
-  }
-}
-
 Result<Caller> caller_of(const ExplainOptions& options) {
   Caller caller;
-  caller.key_name = "anonymous";
+  caller.key_name = options.key;
   caller.quality = options.quality;
   std::string joined;
   for (const std::string& tag : options.tags) joined += (joined.empty() ? "" : ",") + tag;
@@ -80,10 +20,47 @@ Result<Caller> caller_of(const ExplainOptions& options) {
   return caller;
 }
 
+// A request of the ledger: what was decided, and the same decision made again.
+Exit explain_request(const Config& config, const RequestId& id, bool json, const CliIo& io) {
+  LedgerCall call{.method = "GET", .path = "/admin/v1/decisions", .query = {}, .body = {}};
+  call.query = "request=" + request_id_text(id);
+  const auto answer = ask_ledger(config, call);
+  if (answer.has_error()) return report_failure(io, answer.error());
+  const auto page = read_decisions_json(*answer);
+  if (page.has_error()) return report_failure(io, page.error());
+  if (page->rows.empty()) {
+    io.err << "the ledger has no decision of " << request_id_text(id)
+           << "; a request that called no target leaves none\n";
+    return Exit::failure;
+  }
+  const LoggedDecision& logged = page->rows.front();
+  const auto recorded = decode_decision(logged.request.decision, logged.request.target_layout,
+                                        columns_of(logged), config.catalog);
+  if (recorded.has_error()) return report_failure(io, recorded.error());
+  const std::string& name = logged.request.policy;
+  const Policy* policy = name.empty() ? nullptr : config.policy(name);
+  if (policy == nullptr && !recorded->pinned) {
+    io.err << "policy '" << name << "', which decided it, is no longer configured; `jevons replay` "
+           << "tries another one on it\n";
+    return Exit::failure;
+  }
+  const DecideInput input = recorded->input(config.catalog, policy);
+  const Decision decision = decide(input);
+  print_explained({.input = input,
+                   .decision = decision,
+                   .logged = &logged,
+                   .recorded = &*recorded,
+                   .reproduced = same_decision(decision, *recorded, config.catalog)},
+                  json, io);
+  return decision.target ? Exit::good : Exit::failure;
+}
+
 }  // namespace
 
 Exit explain(const Config& config, const ExplainOptions& options, std::int64_t now_unix_s,
              const CliIo& io) {
+  if (const auto id = request_id_of(options.prompt))
+    return explain_request(config, *id, options.json, io);
   ChatRequest request;
   request.requested_model = options.model;
   request.max_completion_tokens = options.max_tokens;
@@ -106,6 +83,8 @@ Exit explain(const Config& config, const ExplainOptions& options, std::int64_t n
   }
   Snapshot snapshot;
   snapshot.now_unix_s = now_unix_s;
+  snapshot.learned = std::make_shared<const Learned>(
+      learned_from_journal(journal_of(config.ledger_path), std::string(weights_id())));
   const Classification classification = classify(request);
   const DecideInput input{.catalog = config.catalog,
                           .policy = resolution->policy,
@@ -115,12 +94,7 @@ Exit explain(const Config& config, const ExplainOptions& options, std::int64_t n
                           .caller = *caller,
                           .snapshot = snapshot};
   const Decision decision = decide(input);
-  if (options.json) {
-    io.out << route_answer(decision, classification, config.catalog, 0) << '\n';
-  } else {
-    print_decision(decision, classification, config.catalog, io);
-    print_what_if(input, decision, io);
-  }
+  print_explained({.input = input, .decision = decision}, options.json, io);
   return decision.target ? Exit::good : Exit::failure;
 }
 

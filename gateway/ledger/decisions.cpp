@@ -23,6 +23,14 @@ std::uint64_t big_endian(std::string_view bytes) {
   return value;
 }
 
+std::string id_bytes(const RequestId& id) {
+  std::string bytes;
+  for (const std::uint64_t half : {id.high, id.low})
+    for (int shift = 56; shift >= 0; shift -= 8)
+      bytes.push_back(static_cast<char>(half >> shift & 0xff));
+  return bytes;
+}
+
 constexpr const char* decisions_sql =
     "SELECT r.seq, r.id, r.time, r.key, r.tags, coalesce(r.session, ''), r.endpoint, "
     "r.requested_model, r.policy, r.rule, r.reason, r.difficulty, r.uncertainty, r.propensity, "
@@ -49,6 +57,13 @@ DecisionPage LedgerReader::decisions(const DecisionQuery& query) {
       ids_of(bucket_of(query.from_unix_ns), bucket_of(query.until_unix_ns - 1) + 1);
   page.first = first >> 8;
   page.last = last >> 8;
+  if (query.request) {
+    Statement found = database_.prepare("SELECT seq FROM requests WHERE id = ?1");
+    const std::string id = id_bytes(*query.request);
+    found.bind_blob(1, id);
+    if (!found.step()) return {};
+    page.first = page.last = found.integer(0);
+  }
   const std::int64_t limit = std::clamp<std::int64_t>(query.limit, 1, rows_max);
   Statement rows = database_.prepare(decisions_sql);
   Statement attempts = database_.prepare(attempts_sql);

@@ -67,7 +67,8 @@ struct DecisionQuery {
   std::int64_t from_unix_ns = 0, until_unix_ns = INT64_MAX;  // until is exclusive
   std::int64_t after = 0;                                    // LoggedDecision::seq of the last read
   std::int64_t limit = 1'000;
-  std::string reason;  // only those decided for it; empty: all
+  std::string reason;                // only those decided for it; empty: all
+  std::optional<RequestId> request;  // only this one, whatever its time
 };
 
 struct DecisionPage {

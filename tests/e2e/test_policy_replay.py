@@ -89,3 +89,70 @@ def test_explain_says_what_would_make_another_target_win(stack):
     text = stack.gateway.cli("explain", "What is the capital of France?").stdout
     assert "for another target to win:" in text
     assert "a cost of at most $" in text
+
+
+def test_a_policy_is_tried_on_what_any_policy_decided(stack):
+    dear = {**DEAR, "policy": "dear", "serves": ["dear"]}
+    stack.configure(models=world.FOUR, policies=[world.POLICY, dear], with_key=False)
+    stack.key = stack.create_key("ci", "--policy", "default", "--policy", "dear")
+    stack.start()
+    for row in prompts.generated(12):
+        assert stack.chat(row["prompt"])[0] == 200
+        assert stack.chat(row["prompt"], headers={"x-jevons-policy": "dear"})[0] == 200
+    stack.wait_spend(exact=True)
+    bill = stack.settled_bill()["total"]["nanodollars"]
+    cheapest = {**world.POLICY, "policy": "cheapest", "quality": {"floor": 0}}
+    report = json.loads(replay(stack, cheapest, "--json").stdout)
+    assert report["decisions"] == report["reproduced"] == 24
+    assert report["today"]["policy"] == "dear, default" and report["new"]["policy"] == "cheapest"
+    assert report["today"]["cost_nanodollars"] == bill
+    assert report["new"]["cost_nanodollars"] < bill and report["changed"] >= 12
+    only = json.loads(replay(stack, cheapest, "--json", "--from-policy", "dear").stdout)
+    assert only["decisions"] == only["changed"] == 12
+    table = replay(stack, cheapest).stdout
+    assert "24 decisions of the policies dear, default from " in table
+
+    # A policy that was removed since: what it decided and what that cost still stand.
+    assert stack.gateway.stop() == 0
+    main = stack.config.read_text()
+    stack.config.write_text(main.replace("  - \"dear.yaml\"\n", ""))
+    stack.start()
+    report = json.loads(replay(stack, cheapest, "--json").stdout)
+    assert (report["decisions"], report["reproduced"]) == (24, 12)
+    assert report["policy_no_longer_configured"] == 12
+    assert report["today"]["cost_nanodollars"] == bill
+
+
+def test_explain_a_past_request(stack):
+    stack.start(models=world.FOUR, script={"defaults": {"tokens": 5, "chunk_ms": 0}})
+    prompt = "What is the capital of France?"
+    _, fields, _ = stack.chat(prompt)
+    request = fields["x-request-id"]
+    for i in range(120):  # what is learned since does not change what is told of the past
+        _, later, _ = stack.chat(f"{prompt} ({i})", model="local-moe")
+        stack.post({"request_id": later["x-request-id"], "score": 0, "source": "test"},
+                   "/v1/feedback")
+    stack.post({"request_id": request, "score": 0.75, "source": "test"}, "/v1/feedback")
+    stack.wait_spend(exact=True)
+    text = stack.gateway.cli("explain", request).stdout
+    for part in (f"request {request} of ", "by key ci, asked for auto: local-moe, ",
+                 "attempt 1 (start) local-moe: $", ", delivered", "feedback 0.75",
+                 "decided again from what was known then, the same comes out:",
+                 "for another target to win:"):
+        assert part in text, text
+    told = json.loads(stack.gateway.cli("explain", "--json", request).stdout)
+    assert told["target"] == told["request"]["target"] == "local-moe"
+    assert told["request"]["reproduced"] is True and told["request"]["score"] == 0.75
+    assert told["request"]["attempts"][0]["delivered"] is True
+    assert {row["target"] for row in told["what_would_win"]} == {
+        model.name for model in world.FOUR} - {"local-moe"}
+    assert all(row["changes"] for row in told["what_would_win"])
+    done = stack.gateway.cli("explain", "r-" + "0" * 32, check=False)
+    assert done.returncode == 1 and "the ledger has no decision of r-000" in done.stderr
+
+    # The same from the file alone, and after the policy changed.
+    assert stack.gateway.stop() == 0
+    world.save(stack.folder / "gateway" / "default.yaml", DEAR)
+    told = json.loads(stack.gateway.cli("explain", "--json", request).stdout)
+    assert told["request"]["reproduced"] is False and told["request"]["target"] == "local-moe"
+    assert told["target"] == "sonnet"

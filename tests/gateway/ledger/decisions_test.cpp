@@ -72,6 +72,23 @@ TEST_CASE("decisions are read back page by page, as they were written") {
   CHECK(row.attempts[0].cost == Nanodollars{5'000});
 }
 
+TEST_CASE("one decision is found by its request's id") {
+  const TemporaryFolder folder;
+  const auto ledger = open_test_ledger({.path = folder.file("l.db")});
+  for (std::uint64_t i = 1; i <= 3; ++i) spend_decided(*ledger, i);
+  const auto query = decision_query({{"request", "r-00000000000019aa0000000000000002"}});
+  REQUIRE(query.has_value());
+  const auto page = ledger->decisions(*query);
+  REQUIRE(page.has_value());
+  REQUIRE(page->rows.size() == 1);
+  CHECK(page->rows[0].request.id == RequestId{.high = 0x19aa, .low = 2});
+  CHECK(page->rows[0].attempts.size() == 1);
+  DecisionQuery unknown;
+  unknown.request = RequestId{.high = 1, .low = 2};
+  CHECK(ledger->decisions(unknown)->rows.empty());
+  CHECK(decision_query({{"request", "r-1"}}).error().message() == "'request' must be a request id");
+}
+
 TEST_CASE("removed rows take their decisions along") {
   const TemporaryFolder folder;
   const auto ledger = open_test_ledger({.path = folder.file("l.db")});

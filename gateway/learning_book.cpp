@@ -73,6 +73,25 @@ OutcomeLine line_of(const ServedAnswer& answer, std::string source, Worth worth,
   return line;
 }
 
+// Makes a line of the journal fit for these weights; false: it says nothing under them.
+bool for_weights(OutcomeLine& line, const std::string& weights_id) {
+  if (line.weights_id == weights_id) return true;
+  // Inputs of other weights mean something else; the outcome itself still counts. What a length was
+  // compared with is no longer predicted.
+  line.sample.input.trunk = {};
+  return !line.length_residual;
+}
+
+void keep_line(OutcomeLine line, std::map<std::string, TargetOutcomes>& outcomes,
+               std::map<std::string, LengthWindow>& lengths) {
+  if (line.length_residual)
+    lengths[line.target].learn({.key = std::move(line.sample.key),
+                                .task = line.sample.input.task,
+                                .residual = *line.length_residual});
+  else
+    outcomes[line.target].learn(std::move(line.sample));
+}
+
 }  // namespace
 
 std::uint64_t prompt_hash(const std::string& key, const ChatRequest& request) {
@@ -95,13 +114,15 @@ std::string journal_of(const std::string& ledger_path) {
 
 Learned learned_from_journal(const std::string& path, const std::string& weights_id) {
   std::map<std::string, TargetOutcomes> outcomes;
+  std::map<std::string, LengthWindow> lengths;
   LearningJournal(path).read([&](OutcomeLine line) {
-    if (line.weights_id != weights_id) line.sample.input.trunk = {};
-    outcomes[line.target].learn(std::move(line.sample));
+    if (for_weights(line, weights_id)) keep_line(std::move(line), outcomes, lengths);
   });
   Learned learned;
   for (const auto& [target, known] : outcomes)
     learned.targets[target] = std::make_shared<const TargetHeads>(known.heads());
+  for (const auto& [target, known] : lengths)
+    learned.lengths[target] = std::make_shared<const TargetLengths>(known.lengths());
   return learned;
 }
 
@@ -228,12 +249,7 @@ void LearningBook::read_journal() {
   Changed changed;
   const std::size_t passed_over = journal_.read([&](OutcomeLine line) {
     ++lines;
-    const bool other_weights = line.weights_id != options_.weights_id;
-    // What a length was compared with is no longer predicted.
-    if (other_weights && line.length_residual) return;
-    // Inputs of other weights mean something else; the outcome itself still counts.
-    if (other_weights) line.sample.input.trunk = {};
-    keep(std::move(line), changed);
+    if (for_weights(line, options_.weights_id)) keep(std::move(line), changed);
   });
   if (passed_over > 0 && options_.problem)
     options_.problem(options_.journal + ": " + std::to_string(passed_over) +
@@ -312,15 +328,8 @@ void LearningBook::take(std::vector<OutcomeLine> lines) {
 }
 
 void LearningBook::keep(OutcomeLine line, Changed& changed) {
-  if (line.length_residual) {
-    changed.lengths.insert(line.target);
-    lengths_[line.target].learn({.key = std::move(line.sample.key),
-                                 .task = line.sample.input.task,
-                                 .residual = *line.length_residual});
-  } else {
-    changed.heads.insert(line.target);
-    outcomes_[line.target].learn(std::move(line.sample));
-  }
+  (line.length_residual ? changed.lengths : changed.heads).insert(line.target);
+  keep_line(std::move(line), outcomes_, lengths_);
 }
 
 void LearningBook::fit(const Changed& changed) {

@@ -105,6 +105,7 @@ class Chooser {
     for (const Weighed& w : weighed) {
       if (w.eligible()) eligible_.push_back(w);
       if (w.reasons != 0 && (w.reasons & ~by_rules) == 0) ruled_out_.push_back(w);
+      if (w.held_back) held_back_.push_back(w);
     }
   }
 
@@ -147,8 +148,17 @@ class Chooser {
   Reason reason_for(const Weighed& winner) const {
     if (relaxed_) return Reason::relaxed;
     if (winner.preferred || ruled(winner)) return Reason::rule;
+    if (awaits_proof(winner)) return Reason::best_until_proven;
     if (eligible_.size() == 1) return Reason::only_eligible;
     return ranking_.reason();
+  }
+
+  // It serves as the best, without proof; another that would have won lacks the proof.
+  bool awaits_proof(const Weighed& winner) const {
+    return std::any_of(held_back_.begin(), held_back_.end(), [&](const Weighed& w) {
+      return winner.failures_at_most > *in_.policy->fail_at_most &&
+             ranking_.fresh(w) < ranking_.fresh(winner);
+    });
   }
 
   // Without the rules another target would have won, or at least had a chance.
@@ -186,13 +196,17 @@ class Chooser {
   }
 
   // With probability `rate` another target is tried, uniformly among those that exploration can
-  // still pay for. The propensity of what was drawn goes into the ledger.
+  // still pay for; those that lack a proof are among them, or they could never earn it. The
+  // propensity of what was drawn goes into the ledger.
   void explore(const Weighed& winner, Pick& choice) const {
     const double rate = in_.policy == nullptr ? 0 : in_.policy->explore_rate;
     if (rate <= 0 || in_.classification.in_tool_loop) return;
     std::vector<const Weighed*> others;
     for (const Weighed& w : eligible_) {
       if (w.target != winner.target && can_explore(w, winner)) others.push_back(&w);
+    }
+    for (const Weighed& w : held_back_) {
+      if (can_explore(w, winner)) others.push_back(&w);
     }
     if (others.empty()) return;
     const double chance = rate / static_cast<double>(others.size());
@@ -218,6 +232,7 @@ class Chooser {
   Ranking ranking_;
   std::vector<Weighed> eligible_;
   std::vector<Weighed> ruled_out_;  // by rules alone
+  std::vector<Weighed> held_back_;  // for want of a proof alone
 };
 
 bool in_plan(const std::vector<PlanStep>& plan, std::size_t target) {

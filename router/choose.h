@@ -18,8 +18,10 @@ struct Weighed {
   std::optional<Nanodollars> cost;        // with what the session holds cached there
   std::optional<Nanodollars> fresh_cost;  // without
   Latency latency;
-  std::uint32_t reasons = 0;  // bit per WhyNot; 0 = eligible
-  std::uint32_t hard = 0;     // those of them that no policy changes
+  std::uint32_t reasons = 0;    // bit per WhyNot; 0 = eligible
+  std::uint32_t hard = 0;       // those of them that no policy changes
+  double failures_at_most = 1;  // proven of it
+  bool held_back = false;       // for want of that proof, and by nothing else
   bool over_caller_limit = false;
   bool preferred = false;  // by the first matching `prefer`
   bool eligible() const { return reasons == 0; }

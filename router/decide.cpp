@@ -110,6 +110,7 @@ class Decider {
       w.cost = expected_cost(in_, target(i), cached);
       w.fresh_cost = cached > 0 ? expected_cost(in_, target(i), 0) : w.cost;
       w.latency = recordable(latency_of(target(i), now, answered_by(in_, target(i))));
+      w.failures_at_most = recordable_bound(failures_at_most(in_, target(i), now));
       add_facts(w, now);
     }
     add_policy_reasons(w);
@@ -130,6 +131,7 @@ class Decider {
                  .ttft_p95_ms = facts.ttft_p95_ms,
                  .total_ms = facts.total_ms,
                  .total_p95_ms = facts.total_p95_ms};
+    w.failures_at_most = facts.failures_at_most;
     w.hard = facts.hard;
     w.reasons |= facts.hard;
   }
@@ -232,16 +234,31 @@ class Decider {
   double least_p_ok(std::uint32_t relaxed) const {
     if (in_.pinned || (relaxed & bit(WhyNot::quality_floor))) return 0;
     if (in_.policy != nullptr && !in_.policy->floor_relative) return floor_value();
+    return floor_value() * best_p_ok(relaxed);
+  }
+
+  double best_p_ok(std::uint32_t relaxed) const {
     double best = 0;
     for (const Weighed& w : weighed_) {
       if (remaining(w, relaxed) == 0) best = std::max(best, w.p_ok);
     }
-    return floor_value() * best;
+    return best;
   }
 
   bool below(const Weighed& w, double least) const {
     constexpr double rounding = 1e-12;  // a floor of exactly the best must admit the best
     return w.p_ok < least - rounding && !held_by_loop(w.target);
+  }
+
+  // Least P(ok) that needs no proof. The best that nothing else excludes serves without one,
+  // because something must; so where the floor is feasible, it is with proofs too.
+  double least_unproven(std::uint32_t relaxed) const {
+    const bool asks = in_.policy != nullptr && in_.policy->fail_at_most && !in_.pinned;
+    return asks && (relaxed & bit(WhyNot::quality_floor)) == 0 ? best_p_ok(relaxed) : 0;
+  }
+
+  bool unproven(const Weighed& w, double least) const {
+    return below(w, least) && w.failures_at_most > *in_.policy->fail_at_most;
   }
 
   bool feasible(std::uint32_t relaxed) const {
@@ -277,11 +294,13 @@ class Decider {
   }
 
   void report_candidates() {
-    const double least = least_p_ok(relaxed_);
+    const double least = least_p_ok(relaxed_), unproven_from = least_unproven(relaxed_);
     decision_.candidates.reserve(weighed_.size());
     for (Weighed& w : weighed_) {
       w.reasons = remaining(w, relaxed_);
-      if (below(w, least)) w.reasons |= bit(WhyNot::quality_floor);
+      const bool lacks_proof = unproven(w, unproven_from);
+      w.held_back = lacks_proof && w.reasons == 0 && !below(w, least);
+      if (lacks_proof || below(w, least)) w.reasons |= bit(WhyNot::quality_floor);
       Candidate candidate{.target = w.target};
       candidate.reasons = w.reasons;
       candidate.why_not = first_of(w.reasons);
@@ -308,7 +327,8 @@ class Decider {
             .ttft_ms = w.latency.ttft_ms,
             .ttft_p95_ms = w.latency.ttft_p95_ms,
             .total_ms = w.latency.total_ms,
-            .total_p95_ms = w.latency.total_p95_ms};
+            .total_p95_ms = w.latency.total_p95_ms,
+            .failures_at_most = w.failures_at_most};
   }
 
   // What would have served without routing, with a prompt cache as warm as the session's is.

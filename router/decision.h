@@ -45,7 +45,8 @@ enum class Reason : std::uint8_t {
   session_sticky,
   only_eligible,
   relaxed,
-  explore
+  explore,
+  best_until_proven  // a target that ranks before it lacks the proof that the policy asks for
 };
 std::string_view reason_name(Reason reason);
 
@@ -61,6 +62,7 @@ struct TargetFacts {
   std::optional<Nanodollars> cost;        // with what the session holds cached there
   std::optional<Nanodollars> fresh_cost;  // without
   double ttft_ms = 0, ttft_p95_ms = 0, total_ms = 0, total_p95_ms = 0;
+  double failures_at_most = 1;  // proven for requests like this (guarantee.h); 1: nothing is
   bool operator==(const TargetFacts&) const = default;
 };
 

@@ -210,6 +210,8 @@ void write_parts(Bytes& out, const DecideInput& in, std::uint64_t parts) {
 // Per target one number of flags and hard reasons, then its estimates as differences.
 enum Flag : std::uint64_t { priced = 1, cache_saves = 2, drawable = 4 };
 constexpr int flag_bits = 3;
+// Among the hard reasons on disk, where no reason has that bit: a bound on failures follows.
+constexpr std::uint32_t proof_follows = 1u << static_cast<unsigned>(WhyNot::none);
 constexpr std::uint32_t never =
     1u << static_cast<unsigned>(WhyNot::context) | 1u << static_cast<unsigned>(WhyNot::capability);
 
@@ -219,9 +221,12 @@ void write_candidate(Bytes& out, const Candidate& candidate, bool with_draw) {
   const bool saves = facts.cost && facts.fresh_cost && *facts.cost != *facts.fresh_cost;
   if (saves) flags |= cache_saves;
   if (with_draw && candidate.propensity > 0) flags |= drawable;
-  out.number(std::uint64_t{facts.hard} << flag_bits | flags);
+  const bool proven = facts.failures_at_most < 1 && (facts.hard & never) == 0;
+  const std::uint32_t hard = facts.hard | (proven ? proof_follows : 0);
+  out.number(std::uint64_t{hard} << flag_bits | flags);
   out.share(facts.p_ok);
   if (facts.hard & never) return;  // no policy lets it serve: what it would cost is of no use
+  if (proven) out.share(facts.failures_at_most);
   if (facts.cost) out.number(facts.cost->value);
   if (saves) out.number((*facts.fresh_cost - *facts.cost).value);
   out.number(as_tenths(facts.ttft_ms));
@@ -248,9 +253,11 @@ RecordedTarget read_target(Reader& in) {
   RecordedTarget target;
   TargetFacts& facts = target.facts;
   const std::uint64_t head = in.natural();
-  facts.hard = static_cast<std::uint32_t>(head >> flag_bits);
+  const auto hard = static_cast<std::uint32_t>(head >> flag_bits);
+  facts.hard = hard & ~proof_follows;
   facts.p_ok = in.share();
   if (facts.hard & never) return target;
+  if (hard & proof_follows) facts.failures_at_most = std::min(1.0, in.share());
   if (head & priced) {
     facts.cost = Nanodollars{in.integer()};
     facts.fresh_cost = facts.cost;
@@ -280,6 +287,10 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 
 double recordable_p_ok(double p_ok) {
   return std::round(std::clamp(p_ok, 0.0, 1.0) * p_ok_steps) / p_ok_steps;
+}
+
+double recordable_bound(double failures_at_most) {
+  return std::min(1.0, std::ceil(failures_at_most * p_ok_steps - 1e-6) / p_ok_steps);
 }
 
 Latency recordable(const Latency& latency) {
@@ -416,7 +427,7 @@ class Decoder {
   }
 
   void read_outcome() {
-    constexpr auto last_reason = static_cast<std::uint64_t>(Reason::explore);
+    constexpr auto last_reason = static_cast<std::uint64_t>(Reason::best_until_proven);
     constexpr auto last_on = static_cast<std::uint64_t>(PlanOn::sample);
     out_.reason = static_cast<Reason>(std::min(in_.natural(), last_reason));
     const std::uint64_t steps = in_.natural();

@@ -20,6 +20,8 @@ namespace jevons {
 // differ in the last bit. P(ok) in 1/50,000, times in tenths of a millisecond.
 double recordable_p_ok(double p_ok);
 Latency recordable(const Latency& latency);
+// A bound on failures, rounded up to 1/50,000.
+double recordable_bound(double failures_at_most);
 
 // The request columns that stand beside the record in the ledger and are not repeated in it.
 struct RecordedRequest {

@@ -61,6 +61,11 @@ bool learns(const DecideInput& input) {
   return wanted && input.snapshot.learned != nullptr;
 }
 
+// Null: nothing was learned of it, or the policy does not use what was.
+const TargetHeads* heads_of(const DecideInput& input, const Target& target) {
+  return learns(input) ? input.snapshot.learned->find(target.name) : nullptr;
+}
+
 TokenCount estimated(double count) {
   return {.count = std::llround(std::clamp(count, 0.0, 1e15)), .source = Provenance::estimated};
 }
@@ -79,13 +84,17 @@ double p_ok_of(const Target& target, const Classification& classification) {
   return sigmoid(head_input(target, classification).prior_logit);
 }
 
+double failures_at_most(const DecideInput& input, const Target& target, const TargetState& state) {
+  if (state.failures_at_most) return *state.failures_at_most;
+  const TargetHeads* heads = heads_of(input, target);
+  if (heads == nullptr || heads->proofs.empty()) return 1;
+  return heads->failures_at_most(input.caller.key_name, head_input(target, input.classification));
+}
+
 double p_ok_of(const DecideInput& input, const Target& target) {
   const HeadInput prior = head_input(target, input.classification);
-  if (learns(input)) {
-    if (const TargetHeads* heads = input.snapshot.learned->find(target.name)) {
-      return heads->head_for(input.caller.key_name).p_ok(prior);
-    }
-  }
+  if (const TargetHeads* heads = heads_of(input, target))
+    return heads->head_for(input.caller.key_name).p_ok(prior);
   return sigmoid(prior.prior_logit);
 }
 

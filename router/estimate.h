@@ -14,6 +14,9 @@ double p_ok_of(const Target& target, const Classification& classification);
 // The same before outcomes, as outcomes have corrected it for this caller since. A policy that does
 // not learn uses the first.
 double p_ok_of(const DecideInput& input, const Target& target);
+// What this caller's own outcomes prove of the target for requests like this: no larger share
+// fails, with the confidence of QualityProof. 1: nothing is proven.
+double failures_at_most(const DecideInput& input, const Target& target, const TargetState& state);
 // What a head of that target looks at.
 HeadInput head_input(const Target& target, const Classification& classification);
 

@@ -12,10 +12,37 @@ namespace jevons {
 // of failures is not above it. 1 without trials.
 double failure_rate_upper(std::int64_t failures, std::int64_t trials, double alpha);
 
-// The least predicted P(ok) at which the cheap target may serve, so that with confidence
-// 1 - alpha at most `failure_rate` of the requests it serves fail. Thresholds are tried from the
-// strictest down and the first that fails ends it (fixed-sequence testing), so the confidence holds
-// for the choice. Above 1: none is safe.
-double quality_threshold(std::vector<Judged> outcomes, double failure_rate, double alpha);
+// How often a target fails on the requests that are predicted to go at least so well, bounded from
+// its outcomes by falling prediction (Learn then Test, arXiv 2110.01052). Thresholds are fixed
+// before the outcomes are looked at and tested from the strictest down, so that the confidence
+// holds for whichever of them is used; half of the doubt goes into a test of all outcomes together,
+// which proves the most where predictions tell little. Outcomes below 0.5 are failures, and each
+// counts one.
+class QualityProof {
+ public:
+  // What is promised, and what each bound is computed at: outcomes keep coming and are looked at
+  // again and again, for which the promise leaves room.
+  static constexpr double confidence = 0.95, alpha = 0.02;
+  // The strictest threshold admits this many outcomes, or a third of them if that is more: of fewer
+  // even a faultless record proves little, and the first test that is not passed ends them all.
+  static constexpr std::size_t outcomes_min = 45, thresholds = 20;
+  // Smaller rates cannot be proven with the outcomes that are kept (learned.h).
+  static constexpr double provable_min = 0.01;
+
+  QualityProof() = default;
+  explicit QualityProof(std::vector<Judged> outcomes);
+
+  // Of the requests with a prediction of at least `p` no larger share fails, with that confidence.
+  // Never falls where `p` falls. 1: nothing is proven.
+  double failures_at_most(double p) const;
+  bool empty() const { return steps_.empty(); }
+
+ private:
+  struct Step {
+    double p = 0;  // least prediction that it admits
+    double failures_at_most = 1;
+  };
+  std::vector<Step> steps_;  // by falling p
+};
 
 }  // namespace jevons

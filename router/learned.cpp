@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "router/calibration.h"
+
 namespace jevons {
 namespace {
 
@@ -29,6 +31,11 @@ std::vector<Aged> aged(const std::vector<const OutcomeSample*>& samples) {
 }
 
 }  // namespace
+
+double TargetHeads::failures_at_most(const std::string& key, const HeadInput& input) const {
+  const auto found = proofs.find(key);
+  return found == proofs.end() ? 1 : found->second.failures_at_most(sigmoid_of(input.prior_logit));
+}
 
 double key_weight_cap(const std::vector<double>& own, double share, double prior) {
   if (own.empty()) return 0;
@@ -82,9 +89,24 @@ std::vector<const OutcomeSample*> TargetOutcomes::counted() const {
   return samples;
 }
 
+// Ranked by the prior: it was there before these outcomes were, which the proof needs.
+std::map<std::string, QualityProof> TargetOutcomes::proofs() const {
+  std::map<std::string, std::vector<Judged>> by_key;
+  for (const OutcomeSample& sample : reported_)
+    by_key[sample.key].push_back(
+        {.p = sigmoid_of(sample.input.prior_logit), .outcome = sample.score});
+  std::map<std::string, QualityProof> proofs;
+  for (auto& [key, outcomes] : by_key) {
+    QualityProof proof(std::move(outcomes));
+    if (!proof.empty()) proofs.emplace(key, std::move(proof));
+  }
+  return proofs;
+}
+
 TargetHeads TargetOutcomes::heads(const TargetHeads* before) const {
   TargetHeads heads;
   heads.outcomes = static_cast<std::int64_t>(count());
+  heads.proofs = proofs();
   const std::vector<Aged> samples = aged(counted());
   std::map<std::string, double> own;
   std::vector<std::string> recent;  // keys, the most recently heard first

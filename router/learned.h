@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "router/guarantee.h"
 #include "router/head.h"
 #include "router/lengths.h"
 
@@ -27,8 +28,12 @@ struct OutcomeSample {
 struct TargetHeads {
   Head shared;                      // for keys without outcomes of their own
   std::map<std::string, Head> own;  // by key
+  // By key, from the outcomes that it reported itself: nobody can prove a target to another.
+  std::map<std::string, QualityProof> proofs;
   std::int64_t outcomes = 0;
 
+  // Bound on the failures of requests whose prior is at least as good; 1: nothing is proven.
+  double failures_at_most(const std::string& key, const HeadInput& input) const;
   const Head& head_for(const std::string& key) const {
     const auto found = own.find(key);
     return found == own.end() ? shared : found->second;
@@ -70,6 +75,7 @@ class TargetOutcomes {
 
  private:
   std::vector<const OutcomeSample*> counted() const;
+  std::map<std::string, QualityProof> proofs() const;
 
   std::vector<OutcomeSample> reported_, observed_;  // oldest first
 };

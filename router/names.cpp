@@ -197,6 +197,8 @@ std::string_view reason_name(Reason reason) {
       return "pinned_model";
     case Reason::session_sticky:
       return "session_sticky";
+    case Reason::best_until_proven:
+      return "best_until_proven";
     case Reason::only_eligible:
       return "only_eligible";
     case Reason::relaxed:

@@ -74,6 +74,8 @@ struct Policy {
   std::optional<Nanodollars> value_per_success;
   double quality_floor = 0.0;
   bool floor_relative = true;  // relative_to: best
+  // A target other than the best serves only where its outcomes prove that it fails no more often.
+  std::optional<double> fail_at_most;
   std::optional<double> ttft_p95_ms, total_p95_ms;
   std::optional<Nanodollars> max_cost;
   std::vector<Relax> relax;  // empty = refuse

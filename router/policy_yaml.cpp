@@ -8,6 +8,7 @@
 
 #include "router/conditions.h"
 #include "router/config_load.h"
+#include "router/guarantee.h"
 #include "router/yaml_values.h"
 
 namespace jevons {
@@ -20,7 +21,7 @@ constexpr string_view policy_keys[] = {
     "quality",  "sla",    "on_infeasible", "rules",     "escalate",
     "fallback", "hedge",  "session",       "explore",   "strict_params",
     "unpriced", "learn"};
-constexpr string_view quality_keys[] = {"floor", "relative_to"};
+constexpr string_view quality_keys[] = {"floor", "relative_to", "fail_at_most"};
 constexpr string_view sla_keys[] = {"ttft_p95", "total_p95", "max_cost_usd"};
 constexpr string_view infeasible_keys[] = {"relax"};
 constexpr string_view rule_keys[] = {"name",   "when",  "only",   "avoid",
@@ -250,6 +251,10 @@ void PolicyReader::read_quality(const YamlNode& node, Policy& policy) {
   if (const auto word = map.choice("relative_to", relative_words)) {
     policy.floor_relative = *word == 0;
   }
+  double rate = 0;
+  if (map.decimal("fail_at_most", rate, QualityProof::provable_min, 0.5)) {
+    policy.fail_at_most = rate;
+  }
 }
 
 void PolicyReader::read_sla(const YamlNode& node, Policy& policy) {
@@ -368,6 +373,10 @@ Policy PolicyReader::read() {
   map.boolean("strict_params", policy.strict_params);
   if (const auto word = map.choice("unpriced", unpriced_words)) policy.allow_unpriced = *word == 1;
   if (const auto word = map.choice("learn", learn_words)) policy.learn = static_cast<Learn>(*word);
+  if (policy.learn == Learn::none && policy.fail_at_most) {
+    reader_.fail(*map.get("learn"),
+                 "quality.fail_at_most is proven from outcomes, which learn: none does not use");
+  }
   return policy;
 }
 

@@ -21,6 +21,7 @@ struct TargetState {
   std::optional<double> ttft_ms_p50, ttft_ms_p95;  // live statistics, absent until measured
   std::optional<double> tpot_ms;
   double error_rate = 0;
+  std::optional<double> failures_at_most;  // proven whatever was learned: for policy tests
 };
 
 struct Snapshot {

@@ -129,8 +129,18 @@ class Trial {
     }
     if (reasons() & bit(WhyNot::max_cost))
       cheaper([this] { return (reasons() & bit(WhyNot::max_cost)) == 0; });
+    if (reasons() & bit(WhyNot::quality_floor)) prove();
     if (reasons() & bit(WhyNot::quality_floor))
       better([this] { return (reasons() & bit(WhyNot::quality_floor)) == 0; });
+  }
+
+  void prove() {
+    if (!policy_.fail_at_most || facts().failures_at_most <= *policy_.fail_at_most) return;
+    const double now = facts().failures_at_most;
+    result_.changes.push_back("outcomes that prove it fails at most " +
+                              fixed(*policy_.fail_at_most * 100, 1) + " % of the time (now " +
+                              (now < 1 ? fixed(now * 100, 1) + " %)" : "nothing is proven)"));
+    facts().failures_at_most = *policy_.fail_at_most;
   }
 
   // Applies the smallest change that makes `good` hold; false where even the largest does not.

@@ -231,8 +231,11 @@ std::optional<double> yaml_decimal(YamlReader& reader, const YamlNode& node, std
     std::from_chars(text->data(), text->data() + text->size(), value);
     if (value >= low && value <= high) return value;
   }
-  const auto round = [](double bound) { return std::to_string(static_cast<std::int64_t>(bound)); };
-  fail_form(reader, node, what, "a plain decimal from " + round(low) + " to " + round(high));
+  const auto shown = [](double bound) {
+    char digits[32];
+    return std::string(digits, std::to_chars(digits, std::end(digits), bound).ptr);
+  };
+  fail_form(reader, node, what, "a plain decimal from " + shown(low) + " to " + shown(high));
   return {};
 }
 

@@ -19,13 +19,10 @@ using std::string_view;
 constexpr string_view test_keys[] = {"name",   "policy",  "request",      "prompt",   "tags",
                                      "caller", "quality", "max_cost_usd", "snapshot", "expect"};
 constexpr string_view caller_keys[] = {"key", "models", "min_quality", "session"};
-constexpr string_view snapshot_keys[] = {"breakers",
-                                         "latency",
-                                         "time",
-                                         "budget_left_usd",
-                                         "budget_left_percent",
-                                         "session_target",
-                                         "session_cached_tokens"};
+constexpr string_view snapshot_keys[] = {"breakers",         "latency",
+                                         "failures_at_most", "time",
+                                         "budget_left_usd",  "budget_left_percent",
+                                         "session_target",   "session_cached_tokens"};
 constexpr string_view latency_keys[] = {"ttft_p50", "ttft_p95", "tpot"};
 constexpr string_view expect_keys[] = {"target",  "reason", "rule",   "relaxed",
                                        "refused", "effort", "why_not"};
@@ -146,6 +143,9 @@ void TestFile::read_target_states(const YamlMap& map, Snapshot& snapshot) {
   each("breakers", [&](const YamlNode& value, TargetState& state) {
     const auto word = yaml_choice(reader_, value, "breakers", breaker_words);
     if (word) state.breaker = static_cast<BreakerState>(*word);
+  });
+  each("failures_at_most", [&](const YamlNode& value, TargetState& state) {
+    state.failures_at_most = yaml_decimal(reader_, value, "failures_at_most", 0, 1);
   });
   each("latency", [&](const YamlNode& value, TargetState& state) {
     if (value.kind != YamlNode::Kind::map) {  // one time: to the first token

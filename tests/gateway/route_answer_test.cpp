@@ -44,4 +44,9 @@ TEST_CASE("the dry run's JSON names every candidate and why it cannot serve") {
         R"("expected_total_ms":null,"eligible":false,"why_not":"context"}],)"
         R"("baseline":"local-moe","baseline_cost_usd":0.000041,)"
         R"("plan":[{"target":"local-moe","on":"start"}],"decide_us":14})");
+  policy.fail_at_most = 0.1;
+  decision.candidates[0].facts.failures_at_most = 0.0625;
+  const std::string promised = route_answer(decision, classification, catalog, 14);
+  CHECK(promised.find(R"("why_not":null,"failures_at_most":0.062500})") != std::string::npos);
+  CHECK(promised.find(R"("why_not":"context","failures_at_most":null})") != std::string::npos);
 }

@@ -266,6 +266,25 @@ TEST_CASE("exploring: at its rate, with its propensity, within its budget") {
   CHECK(world.chosen() == "local-moe");
 }
 
+TEST_CASE("exploration tries what lacks a proof, and nothing below the plain floor") {
+  World world;
+  world.policy.quality_floor = 0.8;  // of opus: local-moe is below it
+  world.policy.fail_at_most = 0.1;
+  world.policy.explore_rate = 0.5;
+  int counts[4] = {};
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    world.snapshot.seed = seed;
+    const Decision decision = world.decide();
+    ++counts[*decision.target];
+    CHECK(decision.reason ==
+          (decision.target == opus ? Reason::best_until_proven : Reason::explore));
+  }
+  CHECK(counts[local_moe] == 0);
+  CHECK(counts[mini] > 60);
+  CHECK(counts[sonnet] > 60);
+  CHECK(counts[opus] > 150);
+}
+
 TEST_CASE("plans: start, escalate, fallback, hedge; distinct targets") {
   World world;
   world.policy.quality_floor = 0.8;

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <functional>
+
 #include "tests/router/decision_world.h"
 
 using namespace jevons;
@@ -275,4 +277,120 @@ TEST_CASE("decide: an empty catalog is infeasible, not a crash") {
   const Decision decision = world.decide();
   CHECK_FALSE(decision.target.has_value());
   CHECK(infeasible_error(decision, world.catalog).fault() == Fault::no_eligible_target);
+}
+
+namespace {
+
+// All targets above the plain floor; three of them with what their outcomes have proven.
+World promised(std::optional<double> of_local, std::optional<double> of_mini) {
+  World world;
+  world.policy.quality_floor = 0;
+  world.policy.fail_at_most = 0.1;
+  world.snapshot.targets[local_moe].failures_at_most = of_local;
+  world.snapshot.targets[mini].failures_at_most = of_mini;
+  return world;
+}
+
+}  // namespace
+
+TEST_CASE("decide: a promise lets a cheaper target serve only once its outcomes prove it") {
+  struct {
+    const char* when;
+    std::optional<double> of_local, of_mini;
+    std::function<void(World&)> change;
+    std::string verdicts, chosen, reason;
+  } rows[] = {
+      {"nothing is proven: the best serves",
+       {},
+       {},
+       [](World&) {},
+       "local-moe:quality_floor mini:quality_floor sonnet:quality_floor opus",
+       "opus",
+       "best_until_proven"},
+      {"the cheapest is not proven, the next is", 0.2, 0.08, [](World&) {},
+       "local-moe:quality_floor mini sonnet:quality_floor opus", "mini", "cheapest_above_floor"},
+      {"proven to the last", 0.1, 0.1, [](World&) {}, "local-moe mini sonnet:quality_floor opus",
+       "local-moe", "cheapest_above_floor"},
+      {"no promise is asked for", 0.9, 0.9, [](World& w) { w.policy.fail_at_most.reset(); },
+       "local-moe mini sonnet opus", "local-moe", "cheapest_above_floor"},
+      {"the best is away: the best of the rest serves",
+       {},
+       {},
+       [](World& w) { w.snapshot.targets[opus].breaker = BreakerState::open; },
+       "local-moe:quality_floor mini:quality_floor sonnet opus:breaker",
+       "sonnet",
+       "best_until_proven"},
+      {"proven, but below the plain floor", 0.05, 0.05,
+       [](World& w) { w.policy.quality_floor = 0.8; },
+       "local-moe:quality_floor mini sonnet:quality_floor opus", "mini", "cheapest_above_floor"},
+      {"the floor had to be relaxed, and the promise with it",
+       {},
+       {},
+       [](World& w) {
+         w.policy.floor_relative = false;
+         w.policy.quality_floor = 0.99;
+         w.policy.relax = {Relax::quality_floor};
+       },
+       "local-moe mini sonnet opus",
+       "opus",
+       "relaxed"},
+      {"the objective is the best anyway",
+       {},
+       {},
+       [](World& w) { w.policy.objective = Objective::best; },
+       "local-moe:quality_floor mini:quality_floor sonnet:quality_floor opus",
+       "opus",
+       "only_eligible"},
+      {"the client named its target",
+       {},
+       {},
+       [](World& w) { w.pinned = mini; },
+       "local-moe:rule mini sonnet:rule opus:rule",
+       "mini",
+       "pinned_model"},
+      {"a rule left only one",
+       {},
+       {},
+       [](World& w) { w.policy.rules = {{.name = "r", .only = Selector{.tier = {Tier::budget}}}}; },
+       "local-moe:rule mini sonnet:rule opus:rule",
+       "mini",
+       "rule"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.when);
+    World world = promised(row.of_local, row.of_mini);
+    row.change(world);
+    CHECK(world.verdicts() == row.verdicts);
+    CHECK(world.chosen() == row.chosen);
+    CHECK(reason_name(world.decide().reason) == row.reason);
+  }
+}
+
+TEST_CASE("decide: what a key's own outcomes prove counts for that key, where the policy learns") {
+  World world = promised({}, {});
+  world.catalog.targets[opus].ability = {{"overall", 0.999}};  // outcomes make none look better
+  TargetOutcomes outcomes;
+  for (std::uint64_t i = 1; i <= 60; ++i)
+    outcomes.learn({.id = i,
+                    .key = "ci",
+                    .input = head_input(world.catalog.targets[mini], world.classification),
+                    .score = 1});
+  auto learned = std::make_shared<Learned>();
+  learned->targets["mini"] = std::make_shared<const TargetHeads>(outcomes.heads());
+  world.snapshot.learned = learned;
+  Decision decision = world.decide();
+  CHECK(world.name(decision.target) == "mini");
+  CHECK(decision.candidates[mini].facts.failures_at_most == doctest::Approx(0.0739).epsilon(0.01));
+  world.policy.fail_at_most = 0.05;
+  CHECK(world.chosen() != "mini");
+  world.policy.fail_at_most = 0.1;
+  world.classification.difficulty = 0.6;  // harder than anything that it was tried on
+  CHECK(world.chosen() != "mini");
+  world.classification.difficulty = 0.4;
+  CHECK(world.chosen() == "mini");
+  world.caller.key_name = "other";
+  CHECK(world.chosen() == "opus");
+  world.caller.key_name = "ci";
+  world.policy.learn = Learn::none;
+  CHECK(world.chosen() == "opus");
 }

@@ -50,6 +50,14 @@ const std::vector<Case>& cases() {
          w.snapshot.targets[mini] = {
              .ttft_ms_p50 = 333.33, .ttft_ms_p95 = 1'234.567, .tpot_ms = 7.7};
        }},
+      {"a promise that two targets keep",
+       [](World& w) {
+         w.policy.quality_floor = 0;
+         w.policy.fail_at_most = 0.1;
+         w.snapshot.targets[mini].failures_at_most = 0.0987654321;
+         w.snapshot.targets[sonnet].failures_at_most = 0.02;
+       }},
+      {"a promise that nobody keeps", [](World& w) { w.policy.fail_at_most = 0.1; }},
       {"an open breaker", [](World& w) { w.snapshot.targets[mini].breaker = BreakerState::open; }},
       {"a hard budget nearly spent",
        [](World& w) {
@@ -243,4 +251,30 @@ TEST_CASE("a record whose bytes were changed is refused, or can be decided again
     }
   }
   CHECK(read > 256);
+}
+
+TEST_CASE("record: a bound on failures is rounded up, never down") {
+  CHECK(recordable_bound(0.1) == 0.1);
+  CHECK(recordable_bound(0.100001) == doctest::Approx(0.10002));
+  CHECK(recordable_bound(1) == 1);
+  CHECK(recordable_bound(0) == 0);
+}
+
+TEST_CASE("record: another promise can be tried on what was recorded without one") {
+  World world;
+  world.policy.quality_floor = 0;
+  world.snapshot.targets[mini].failures_at_most = 0.07;
+  world.snapshot.targets[sonnet].failures_at_most = 0.04;
+  const Decision decision = world.decide();
+  CHECK(world.name(decision.target) == "local-moe");
+  const auto recorded =
+      decode_decision(encode_decision(world.input(), decision), target_layout(world.catalog),
+                      columns_of(world), world.catalog);
+  REQUIRE(recorded.has_value());
+  CHECK(same_decision(decide(recorded->input(world.catalog, &world.policy)), *recorded,
+                      world.catalog));
+  for (const auto& [rate, chosen] : {std::pair{0.1, mini}, {0.05, sonnet}, {0.03, opus}}) {
+    world.policy.fail_at_most = rate;
+    CHECK(decide(recorded->input(world.catalog, &world.policy)).target == chosen);
+  }
 }

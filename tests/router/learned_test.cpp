@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "router/calibration.h"
+#include "router/guarantee.h"
 
 using namespace jevons;
 
@@ -97,4 +98,24 @@ TEST_CASE("the cap on a key's weight") {
     CAPTURE(row.name);
     CHECK(key_weight_cap(row.own, 0.25, 0.5) == doctest::Approx(row.cap).epsilon(0.01));
   }
+}
+
+TEST_CASE("a proof is a key's own, from what it reported, failures below a score of a half") {
+  TargetOutcomes outcomes;
+  std::uint64_t id = 0;
+  for (int i = 0; i < 100; ++i) outcomes.learn(sample_of("good", i < 2 ? 0.4 : 0.5, ++id));
+  for (int i = 0; i < 100; ++i) outcomes.learn(sample_of("poor", i < 40 ? 0 : 1, ++id));
+  for (int i = 0; i < 100; ++i) {
+    OutcomeSample seen = sample_of("watched", 1, ++id);
+    seen.observed = true;
+    outcomes.learn(seen);
+  }
+  const TargetHeads heads = outcomes.heads();
+  CHECK(heads.failures_at_most("good", at(0.8)) ==
+        doctest::Approx(failure_rate_upper(2, 100, QualityProof::alpha / 2)));
+  CHECK(heads.failures_at_most("good", at(0.9)) == heads.failures_at_most("good", at(0.8)));
+  CHECK(heads.failures_at_most("good", at(0.7)) == 1);
+  CHECK(heads.failures_at_most("poor", at(0.8)) > 0.4);
+  CHECK(heads.failures_at_most("watched", at(0.8)) == 1);
+  CHECK(heads.failures_at_most("stranger", at(0.8)) == 1);
 }

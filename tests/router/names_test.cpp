@@ -20,9 +20,9 @@ TEST_CASE("enumerators have the contract's words") {
   CHECK(joined([](int i) { return why_not_name(static_cast<WhyNot>(i)); }, 13) ==
         " context capability label allow_list rule price_unknown budget breaker sla_ttft sla_total "
         "max_cost quality_floor ");
-  CHECK(joined([](int i) { return reason_name(static_cast<Reason>(i)); }, 10) ==
+  CHECK(joined([](int i) { return reason_name(static_cast<Reason>(i)); }, 11) ==
         "cheapest_above_floor best fastest best_value rule pinned_model session_sticky "
-        "only_eligible relaxed explore ");
+        "only_eligible relaxed explore best_until_proven ");
   CHECK(joined([](int i) { return plan_on_name(static_cast<PlanOn>(i)); }, 5) ==
         "start retry escalate fallback hedge ");
   CHECK(joined([](int i) { return relax_name(static_cast<Relax>(i)); }, 4) ==

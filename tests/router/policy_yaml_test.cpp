@@ -124,7 +124,17 @@ TEST_CASE("policy: the smallest one, and other forms") {
   CHECK(other.hedge_at_most == 0.05);
   CHECK(other.escalate_to->target == std::vector<std::string>{"claude-opus"});
   CHECK(other.escalate_max == 1);
+  CHECK_FALSE(other.fail_at_most.has_value());
+  CHECK(loaded("policy: p\nquality: {fail_at_most: 0.1}\n").fail_at_most == 0.1);
   CHECK(other.rules.at(0).only->target == std::vector<std::string>{"claude-opus"});
+}
+
+TEST_CASE("policy: a promise needs outcomes to prove it") {
+  CHECK(errors_of("learn: none\nquality: {fail_at_most: 0.1}\n") ==
+        "d.yaml:2:8: quality.fail_at_most is proven from outcomes, which learn: none does not use\n"
+        "learn: none\n"
+        "       ^\n"
+        "1 error, nothing was loaded\n");
 }
 
 TEST_CASE("policy: all errors at once, in order, as people read them") {
@@ -171,6 +181,10 @@ const struct {
      "d.yaml:2:18: floor takes a plain decimal from 0 to 1, got '90'"},
     {"a floor with a percent sign", "quality: {floor: 90%}",
      "d.yaml:2:18: floor takes a plain decimal from 0 to 1, got '90%'"},
+    {"a promise that nothing proves", "quality: {fail_at_most: 0.001}",
+     "d.yaml:2:25: fail_at_most takes a plain decimal from 0.01 to 0.5, got '0.001'"},
+    {"a promise worth nothing", "quality: {fail_at_most: 0.9}",
+     "d.yaml:2:25: fail_at_most takes a plain decimal from 0.01 to 0.5, got '0.9'"},
     {"a time without a unit", "sla: {ttft_p95: 2}",
      "d.yaml:2:17: ttft_p95 takes a duration such as 500ms, 2s, 15m, 24h or 400d, got '2'"},
     {"a time with a space", "sla: {ttft_p95: 2 s}",

@@ -55,6 +55,13 @@ TEST_CASE("what if: each loser is told what would make it win") {
       {"a rule keeps it out", opus,
        [](World& w) { w.policy.rules = {{.name = "r", .avoid = Selector{.target = {"opus"}}}}; },
        "the policy's rules would have to let it in"},
+      {"its outcomes prove too little", mini,
+       [](World& w) {
+         w.policy.quality_floor = 0;
+         w.policy.fail_at_most = 0.05;
+         w.snapshot.targets[mini].failures_at_most = 0.125;
+       },
+       "outcomes that prove it fails at most 5.0 % of the time (now 12.5 %)"},
       {"too slow for the SLA", opus, [](World& w) { w.policy.ttft_p95_ms = 1'000; },
        "a first token (p95) within 1000 ms (now 1200) and "
        "a cost of at most $0.007335000 (now $0.012225000)"},

@@ -178,6 +178,8 @@ TEST_CASE("policy test: mistakes in a test file") {
        "t.yaml:1:33: unknown policy 'defualt'; did you mean 'default'?"},
       {"- {name: x, prompt: Hi, snapshot: {breakers: {gpt-5: ajar}}, expect: {}}\n",
        "t.yaml:1:54: breakers takes closed, open or half_open, got 'ajar'"},
+      {"- {name: x, prompt: Hi, snapshot: {failures_at_most: {gpt-5: 1.5}}, expect: {}}\n",
+       "t.yaml:1:62: failures_at_most takes a plain decimal from 0 to 1, got '1.5'"},
       {"- {name: x, prompt: Hi, snapshot: {time: noon}, expect: {}}\n",
        "t.yaml:1:42: time takes a date or \"2026-11-23 07:30\", UTC"},
       {"prompt: Hi\n", "t.yaml:1:1: a policy test file is a list: - {name, prompt, expect}"},

@@ -90,6 +90,7 @@ Forward::State::State(const Model& m, const Kernels& k, ThreadPool& p, const KvS
   scratch.resize(pool.threads());
   for (Scratch& one : scratch) {
     one.scores = Buffer<float>(group * round_up(limits.context, kBlockTokens));
+    one.tiles = Buffer<std::byte>(2 * kScratchTiles * model.packer->tile_bytes_max());
     one.gate = Buffer<float>(kGateTokens * kGateStride);
     one.up = Buffer<float>(kGateTokens * kGateStride);
     one.q_head = Buffer<float>(group * shape.padded_dim());
@@ -123,6 +124,8 @@ void Forward::run(std::span<const BatchRow> rows,
 std::span<float> Forward::logits(std::size_t i) {
   return {state_->logits.data() + i * state_->logit_stride, state_->shape.vocabulary};
 }
+
+bool Forward::pack_ahead() { return state_->model.packer->pack_next(state_->pool) > 0; }
 
 std::uint64_t Forward::expert_visits() const { return state_->expert_visits; }
 
@@ -198,21 +201,34 @@ void Forward::State::run_products() {
     unit_costs.push_back(tile_ns(*product.matrix, product.tokens));
   }
   cut_pieces(unit_counts, unit_costs);
-  pool.run(pieces.size(), [&](std::size_t i, unsigned) {
-    const Piece& piece = pieces[i];
-    const Product& product = products[piece.product];
-    MatmulArgs args;
-    args.slice = product.matrix->slice(product.slice);
-    args.columns = product.matrix->columns;
-    args.first = piece.first;
-    args.last = piece.last;
-    args.int8 = product.in->int8(product.in_row);
-    args.floats = product.in->float_rows(product.in_row);
-    args.tokens = product.tokens;
-    args.out = product.out;
-    args.out_stride = product.out_stride;
-    kernels.matmul(product.matrix->type, args);
-  });
+  visit_products();
+  pool.run(pieces.size(), [&](std::size_t i, unsigned thread) { run_piece(pieces[i], thread); });
+}
+
+void Forward::State::visit_products() {
+  if (model.packer->finished()) return;
+  for (const Product& product : products) model.packer->visit(*product.matrix, product.slice);
+  model.packer->pack_due(pool);
+}
+
+void Forward::State::run_piece(const Piece& piece, unsigned thread) {
+  const Product& product = products[piece.product];
+  const Matrix& matrix = *product.matrix;
+  const std::size_t step =
+      matrix.is_packed(product.slice) ? piece.last - piece.first : kScratchTiles;
+  MatmulArgs args;
+  args.columns = matrix.columns;
+  args.int8 = product.in->int8(product.in_row);
+  args.floats = product.in->float_rows(product.in_row);
+  args.tokens = product.tokens;
+  args.out_stride = product.out_stride;
+  for (std::size_t first = piece.first; first < piece.last; first += step) {
+    const std::size_t last = std::min<std::size_t>(piece.last, first + step);
+    args.slice = tiles_at(matrix, product.slice, first, last, scratch[thread].tiles.data());
+    args.last = last - first;
+    args.out = product.out + first * kTileRows;
+    kernels.matmul(matrix.type, args);
+  }
 }
 
 void Forward::State::output() {

@@ -73,6 +73,9 @@ class Forward {
   void run(std::span<const BatchRow> rows, std::span<const std::span<const BlockId>> tables);
   // Of the i-th row that wanted logits; valid until the next run.
   std::span<float> logits(std::size_t i);
+  // Packs one more expert of those that no token has visited yet; false once all are packed. For
+  // idle times, on the thread that runs.
+  bool pack_ahead();
   // Experts read since the start: each once a layer and run, however many rows visited it.
   std::uint64_t expert_visits() const;
 

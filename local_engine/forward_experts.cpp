@@ -90,6 +90,7 @@ void Forward::State::run_block(const FeedForward& ff, bool routed) {
     unit_costs.push_back(2 * (tile_ns(ff.gate, group.count) + tile_ns(ff.up, group.count)));
   }
   cut_pieces(unit_counts, unit_costs);
+  visit_block(ff);
   pool.run(pieces.size(),
            [&](std::size_t i, unsigned thread) { gate_piece(ff, pieces[i], routed, thread); });
   products.clear();
@@ -100,6 +101,15 @@ void Forward::State::run_block(const FeedForward& ff, bool routed) {
   run_products();
 }
 
+void Forward::State::visit_block(const FeedForward& ff) {
+  if (model.packer->finished()) return;
+  for (const ExpertGroup& group : groups) {
+    model.packer->visit(ff.gate, group.expert);
+    model.packer->visit(ff.up, group.expert);
+  }
+  model.packer->pack_due(pool);
+}
+
 void Forward::State::gate_piece(const FeedForward& ff, const Piece& piece, bool routed,
                                 unsigned thread) {
   Scratch& own = scratch[thread];
@@ -108,26 +118,28 @@ void Forward::State::gate_piece(const FeedForward& ff, const Piece& piece, bool 
   const Activations& in = routed && !lone ? gathered : normed;
   const std::size_t in_row = lone ? token_of[group.first] : group.first;
   constexpr std::size_t kUnits = kGateRows / kUnitRows;
+  MatmulArgs args;
+  args.columns = ff.gate.columns;
+  args.out_stride = kGateStride;
   for (std::size_t first = piece.first; first < piece.last; first += kUnits) {
     const std::size_t last = std::min<std::size_t>(piece.last, first + kUnits);
+    const std::size_t tile = first * 2;
+    args.last = std::min(last * 2, ff.gate.tiles()) - tile;
+    std::byte* const two = own.tiles.data() + own.tiles.size() / 2;
+    const std::byte* gate =
+        tiles_at(ff.gate, group.expert, tile, tile + args.last, own.tiles.data());
+    const std::byte* up = tiles_at(ff.up, group.expert, tile, tile + args.last, two);
     for (std::size_t t = 0; t < group.count; t += kGateTokens) {
-      const std::size_t tokens = std::min<std::size_t>(kGateTokens, group.count - t);
-      MatmulArgs args;
-      args.columns = ff.gate.columns;
-      args.first = first * 2;
-      args.last = std::min(last * 2, ff.gate.tiles());
+      args.tokens = std::min<std::size_t>(kGateTokens, group.count - t);
       args.int8 = in.int8(in_row + t);
       args.floats = in.float_rows(in_row + t);
-      args.tokens = tokens;
-      args.out_stride = kGateStride;
-      args.out_tile = args.first;
-      args.slice = ff.gate.slice(group.expert);
+      args.slice = gate;
       args.out = own.gate.data();
       kernels.matmul(ff.gate.type, args);
-      args.slice = ff.up.slice(group.expert);
+      args.slice = up;
       args.out = own.up.data();
       kernels.matmul(ff.up.type, args);
-      for (std::size_t i = 0; i < tokens; ++i) {
+      for (std::size_t i = 0; i < args.tokens; ++i) {
         activate(ff, group.expert, group.first + t + i, first * kUnitRows,
                  std::min(last * kUnitRows, ff.gate.rows), own.gate.data() + i * kGateStride,
                  own.up.data() + i * kGateStride);

@@ -94,6 +94,8 @@ struct ExpertGroup {
 inline constexpr std::size_t kGateTokens = 64;
 inline constexpr std::size_t kGateRows = 64;
 inline constexpr std::size_t kGateStride = kGateRows + 16;
+// Tiles that are packed into the cache at a time while their matrix is not.
+inline constexpr std::size_t kScratchTiles = kGateRows / kTileRows;
 
 struct Forward::State {
   State(const Model& m, const Kernels& k, ThreadPool& p, const KvStore& s, const Limits& l);
@@ -130,6 +132,7 @@ struct Forward::State {
   // One a thread.
   struct Scratch {
     Buffer<float> scores;
+    Buffer<std::byte> tiles;  // of two matrices
     Buffer<float> gate;
     Buffer<float> up;
     Buffer<float> q_head;
@@ -170,6 +173,8 @@ struct Forward::State {
   void norm_row(std::size_t row, const std::vector<float>& weight, bool int8);
   // Runs `products` as one region.
   void run_products();
+  void visit_products();
+  void run_piece(const Piece& piece, unsigned thread);
   // Fills `pieces` for units of work of equal cost `unit_ns` in each product.
   static double tile_ns(const Matrix& matrix, std::size_t tokens);
   void cut_pieces(std::span<const std::size_t> units, std::span<const double> unit_ns);
@@ -185,6 +190,7 @@ struct Forward::State {
   void group_by_expert();
   void gather(bool as_int8, bool as_floats);
   void run_block(const FeedForward& ff, bool routed);
+  void visit_block(const FeedForward& ff);
   void gate_piece(const FeedForward& ff, const Piece& piece, bool routed, unsigned thread);
   void activate(const FeedForward& ff, std::size_t expert, std::size_t pair, std::size_t first,
                 std::size_t last, float* gate, float* up);

@@ -82,6 +82,7 @@ class GgufFile {
   std::uint64_t alignment() const { return alignment_; }
   std::uint64_t total_bytes() const { return total_bytes_; }
   const std::string& name() const { return name_; }
+  bool is_mapped() const { return !mappings_.empty(); }  // false for one parsed in memory
 
   const GgufValue* find(std::string_view key) const;
   const std::vector<std::string_view>& keys() const { return keys_; }  // in file order

@@ -1,10 +1,6 @@
 #include "local_engine/model.h"
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,9 +8,8 @@
 namespace jevons::engine {
 namespace {
 
-constexpr std::size_t kTilesAChunk = 64;
-
-struct PackJob {
+// A matrix of the model, the tensor it comes from and its place in the packed weights.
+struct Plan {
   const GgufTensor* tensor = nullptr;
   Matrix* to = nullptr;
   std::size_t offset = 0;
@@ -44,7 +39,7 @@ class Binder {
     to.columns = tensor.dims[0];
     to.rows = tensor.dims[1];
     to.count = tensor.dims[2];
-    jobs_.push_back({&tensor, &to, bytes_});
+    plans_.push_back({&tensor, &to, bytes_});
     bytes_ += round_up(to.count * to.slice_bytes(), 4096);
   }
   void vector(std::vector<float>& to, const std::string& name, std::uint64_t size,
@@ -65,7 +60,7 @@ class Binder {
 
   bool failed() const { return error_.has_value(); }
   const EngineError& error() const { return *error_; }
-  std::vector<PackJob>& jobs() { return jobs_; }
+  const std::vector<Plan>& plans() const { return plans_; }
   std::size_t bytes() const { return bytes_; }
 
  private:
@@ -88,7 +83,7 @@ class Binder {
 
   const GgufFile& file_;
   std::optional<EngineError> error_;
-  std::vector<PackJob> jobs_;
+  std::vector<Plan> plans_;
   std::size_t bytes_ = 0;
 };
 
@@ -148,88 +143,43 @@ void bind_layer(Binder& bind, const GgufFile& file, const ModelShape& shape, std
   }
 }
 
-// What identifies the packed form of these files: their names are not enough, reading 12 GB to hash
-// them would cost more than packing saves.
-std::uint64_t cache_key(const GgufFile& file) {
-  constexpr std::uint64_t kFormat = 1;  // of pack.h
-  std::uint64_t key = kFormat * 0x9E3779B97F4A7C15ULL + file.total_bytes();
-  struct stat info = {};
-  if (stat(file.name().c_str(), &info) == 0) {
-    const auto seconds = static_cast<std::uint64_t>(info.st_mtim.tv_sec);
-    key = key * 0x100000001B3ULL + seconds * 1'000'000'000ULL +
-          static_cast<std::uint64_t>(info.st_mtim.tv_nsec);
-    key = key * 0x100000001B3ULL + info.st_ino;
-  }
-  return key;
-}
-
-std::string cache_path(const GgufFile& file, const LoadOptions& options) {
-  const std::filesystem::path model(file.name());
-  const std::string name = model.filename().string() + ".packed";
-  if (options.cache_folder.empty()) return (model.parent_path() / name).string();
-  return (std::filesystem::path(options.cache_folder) / name).string();
-}
-
-void pack_all(const std::vector<PackJob>& jobs, std::byte* base, ThreadPool& pool,
-              const LoadOptions& options) {
-  std::size_t done = 0;
-  for (const PackJob& job : jobs) {
-    const Matrix& m = *job.to;
-    const std::size_t chunks = (m.tiles() + kTilesAChunk - 1) / kTilesAChunk;
-    const std::size_t in_bytes = row_bytes(m.type, m.columns) * m.rows;
-    pool.run(chunks * m.count, [&](std::size_t i, unsigned) {
-      const std::size_t slice = i / chunks;
-      const std::size_t first = i % chunks * kTilesAChunk;
-      pack_tiles(m.type, m.rows, m.columns, job.tensor->data.data() + slice * in_bytes, first,
-                 std::min(m.tiles(), first + kTilesAChunk),
-                 base + job.offset + slice * m.slice_bytes());
-    });
-    ++done;
-    if (options.progress) {
-      options.progress(static_cast<double>(done) / static_cast<double>(jobs.size()),
-                       "packing weights");
-    }
-  }
-}
-
-EngineResult<WeightMemory> pack_into_memory(const GgufFile& file, Binder& bind, ThreadPool& pool,
-                                            const LoadOptions& options) {
-  const bool cached = bind.bytes() >= options.cache_from_bytes;
-  const std::string path = cached ? cache_path(file, options) : "";
-  const std::uint64_t key = cached ? cache_key(file) : 0;
-  if (cached) {
-    if (auto found = WeightMemory::open_cache(path, bind.bytes(), key)) return found;
-    if (auto fresh = WeightMemory::create_cache(path, bind.bytes())) {
-      pack_all(bind.jobs(), fresh->data(), pool, options);
-      // Unnamed it still serves this process; the next one packs again.
-      (void)fresh->finish_cache(path, key);
-      return fresh;
-    }
-  }
+// Gives every matrix its place and leaves it to the packer: first those that every token needs, of
+// which the packer works off some at once.
+EngineResult<void> plan_packing(const Binder& bind, ThreadPool& pool, const LoadOptions& options,
+                                Model& model) {
   auto memory = WeightMemory::allocate(bind.bytes());
-  if (memory) pack_all(bind.jobs(), memory->data(), pool, options);
-  return memory;
+  if (!memory) return memory.error();
+  model.memory = std::move(*memory);
+  model.packer = std::make_unique<WeightPacker>();
+  std::size_t whole = 0;
+  for (const bool experts : {false, true}) {
+    for (const Plan& plan : bind.plans()) {
+      Matrix& matrix = *plan.to;
+      if ((matrix.count > 1) != experts) continue;
+      std::byte* to = model.memory.data() + plan.offset;
+      matrix.data = to;
+      model.packer->add(matrix, plan.tensor->data.data(), to, model.file->is_mapped());
+      if (!experts) whole += matrix.tiles() * packed_tile_bytes(matrix.type, matrix.columns);
+    }
+  }
+  const std::size_t wanted = std::min(whole, options.pack_at_load_bytes);
+  for (std::size_t done = 0; done < wanted;) {
+    done += model.packer->pack_next(pool);
+    if (options.progress) {
+      const double share = static_cast<double>(done) / static_cast<double>(wanted);
+      options.progress(std::min(1.0, share), "packing weights");
+    }
+  }
+  return {};
 }
 
-std::uint64_t active_bytes(const ModelShape& shape, const std::vector<PackJob>& jobs) {
+std::uint64_t active_bytes(const ModelShape& shape, const std::vector<Plan>& plans) {
   std::uint64_t out = 0;
-  for (const PackJob& job : jobs) {
-    const std::uint64_t bytes = job.tensor->data.size();
-    out += job.to->count > 1 ? bytes / job.to->count * shape.router.used : bytes;
+  for (const Plan& plan : plans) {
+    const std::uint64_t bytes = plan.tensor->data.size();
+    out += plan.to->count > 1 ? bytes / plan.to->count * shape.router.used : bytes;
   }
   return out;
-}
-
-// The packed copy is what runs; the file's own pages need not stay in memory.
-void forget_pages(const std::vector<PackJob>& jobs, const GgufTensor& keep) {
-  constexpr std::uintptr_t kPage = 4096;
-  for (const PackJob& job : jobs) {
-    if (job.tensor->name == keep.name) continue;
-    const auto begin = reinterpret_cast<std::uintptr_t>(job.tensor->data.data());
-    const std::uintptr_t first = round_up(begin, kPage);
-    const std::uintptr_t last = (begin + job.tensor->data.size()) / kPage * kPage;
-    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
-  }
 }
 
 }  // namespace
@@ -276,13 +226,9 @@ EngineResult<Model> load_model(std::shared_ptr<const GgufFile> file, ThreadPool&
   bind.matrix(model.output, tied ? "token_embd.weight" : "output.weight", model.shape.embedding,
               model.shape.vocabulary);
   if (bind.failed()) return bind.error();
-  auto memory = pack_into_memory(*file, bind, pool, options);
-  if (!memory) return memory.error();
-  model.memory = std::move(*memory);
-  for (const PackJob& job : bind.jobs()) job.to->data = model.memory.data() + job.offset;
+  if (auto ok = plan_packing(bind, pool, options, model); !ok) return ok.error();
   model.count = count_parameters(*file, model.shape);
-  model.active_bytes = active_bytes(model.shape, bind.jobs());
-  forget_pages(bind.jobs(), model.embedding);
+  model.active_bytes = active_bytes(model.shape, bind.plans());
   return model;
 }
 

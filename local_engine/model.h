@@ -16,6 +16,7 @@
 #include "local_engine/status.h"
 #include "local_engine/threadpool.h"
 #include "local_engine/weight_memory.h"
+#include "local_engine/weight_packer.h"
 
 namespace jevons::engine {
 
@@ -92,10 +93,9 @@ struct Layer {
 };
 
 struct LoadOptions {
-  // Packed weights of models above `cache_from_bytes` are kept in a file beside the model (or in
-  // cache_folder) and mapped by the next start. An empty folder means beside the model.
-  std::string cache_folder;
-  std::uint64_t cache_from_bytes = std::uint64_t{2} << 30;
+  // Matrices that every token needs are packed at load up to this sum; the rest, and experts, as
+  // they are visited or while the engine is idle (weight_packer.h).
+  std::size_t pack_at_load_bytes = std::size_t{256} << 20;
   std::function<void(double, std::string_view)> progress;
 };
 
@@ -114,6 +114,9 @@ struct Model {
   GgufTensor embedding;  // rows are decoded one at a time, from the file
   std::shared_ptr<const GgufFile> file;
   WeightMemory memory;
+  // Packs what load_model has not; a pointer so that a Model can move. Used by the thread that runs
+  // the forward pass alone.
+  std::unique_ptr<WeightPacker> packer;
   ParameterCount count;
   // Bytes of the file's weights read for one token of a single sequence.
   std::uint64_t active_bytes = 0;
@@ -122,7 +125,8 @@ struct Model {
 // Hyper-parameters only, checked: everything that forward relies on, and that sizes are sane.
 EngineResult<ModelShape> read_shape(const GgufFile& file);
 
-// Checks every tensor against the shape and packs the weights on the pool's threads.
+// Checks every tensor against the shape and packs the first of them on the pool's threads. The rest
+// is read from the file as long as Model::packer is not finished, so the file must not change.
 EngineResult<Model> load_model(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
                                const LoadOptions& options);
 

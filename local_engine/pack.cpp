@@ -71,13 +71,21 @@ void pack_q8_0(const std::byte* row, std::size_t c, std::byte*, std::byte* cell,
   }
 }
 
-Bytes32 group_nibbles(const std::uint8_t* qs, std::size_t g) {
-  Bytes32 q{};
+// Group g of a K-quant's nibbles: columns 0..15 low and 16..31 high, eight bytes at a time.
+void put_group(std::byte* plane, std::size_t r, const std::uint8_t* qs, std::size_t g) {
+  constexpr std::uint64_t kLow = 0x0F0F0F0F0F0F0F0FULL;
+  const std::uint8_t* from = qs + 32 * (g / 2);
   const unsigned shift = g % 2 == 0 ? 0U : 4U;
-  for (std::size_t l = 0; l < 32; ++l) {
-    q[l] = static_cast<std::uint8_t>((static_cast<unsigned>(qs[32 * (g / 2) + l]) >> shift) & 15U);
+  std::array<std::uint8_t, 16> nibbles{};
+  for (std::size_t i = 0; i < 16; i += 8) {
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+    std::memcpy(&first, from + i, 8);
+    std::memcpy(&second, from + 16 + i, 8);
+    const std::uint64_t both = ((first >> shift) & kLow) | (((second >> shift) & kLow) << 4U);
+    std::memcpy(nibbles.data() + i, &both, 8);
   }
-  return q;
+  put_nibbles(plane, r, nibbles.data());
 }
 
 void pack_q4_k(const std::byte* row, std::size_t c, std::byte* header, std::byte* cell,
@@ -88,7 +96,7 @@ void pack_q4_k(const std::byte* row, std::size_t c, std::byte* header, std::byte
   const ScaleMin sm = scale_min_k4(c % 8, block.scales);
   put(cell, r, sm.scale);
   put(cell + 16, r, sm.min);
-  put_values(cell + 32, r, group_nibbles(block.qs, c % 8));
+  put_group(cell + 32, r, block.qs, c % 8);
 }
 
 void pack_q5_k(const std::byte* row, std::size_t c, std::byte* header, std::byte* cell,
@@ -100,7 +108,7 @@ void pack_q5_k(const std::byte* row, std::size_t c, std::byte* header, std::byte
   const ScaleMin sm = scale_min_k4(g, block.scales);
   put(cell, r, sm.scale);
   put(cell + 16, r, sm.min);
-  put_values(cell + 32, r, group_nibbles(block.qs, g));
+  put_group(cell + 32, r, block.qs, g);
   // One register of fifth bits: bit s of byte b belongs to column 4 s + b.
   std::array<std::uint8_t, 4> high{};
   for (std::size_t l = 0; l < 32; ++l) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "local_engine/quant.h"
 
@@ -35,6 +36,17 @@ std::size_t packed_tile_bytes(TensorType type, std::size_t columns);
 // Bytes of one packed matrix; a multiple of 64.
 std::size_t packed_bytes(TensorType type, std::size_t rows, std::size_t columns);
 
+// Slices of a matrix that may still lie in the file's own layout. States change only while nobody
+// multiplies.
+struct PendingSlices {
+  enum class State : std::uint8_t { untouched, visited, due, packed };
+
+  const std::byte* source = nullptr;  // slice 0 in the file
+  std::size_t slice_bytes = 0;        // there
+  std::vector<State> states;          // one a slice
+  std::size_t job = 0;                // of WeightPacker
+};
+
 // A packed matrix of `count` equal slices (the experts of a layer; 1 for an ordinary matrix). Does
 // not own its bytes.
 struct Matrix {
@@ -43,11 +55,15 @@ struct Matrix {
   std::size_t columns = 0;
   std::size_t count = 1;
   const std::byte* data = nullptr;
+  const PendingSlices* pending = nullptr;  // null: all slices are packed
 
   explicit operator bool() const { return data != nullptr; }
   std::size_t tiles() const { return (rows + kTileRows - 1) / kTileRows; }
   std::size_t cells() const { return (columns + kCellColumns - 1) / kCellColumns; }
   std::size_t slice_bytes() const { return packed_bytes(type, rows, columns); }
+  bool is_packed(std::size_t index) const {
+    return pending == nullptr || pending->states[index] == PendingSlices::State::packed;
+  }
   const std::byte* slice(std::size_t index) const { return data + index * slice_bytes(); }
 };
 

@@ -92,8 +92,15 @@ bool Runner::take_arrivals() {
   bool stop = false;
   {
     std::unique_lock lock(mutex_);
-    wake_.wait(lock,
-               [&] { return stop_ || !arrivals_.empty() || !cancels_.empty() || !jobs_.empty(); });
+    const auto awaited = [&] {
+      return stop_ || !arrivals_.empty() || !cancels_.empty() || !jobs_.empty();
+    };
+    for (bool more = true; more && !awaited();) {
+      lock.unlock();
+      more = forward_.pack_ahead();  // some milliseconds of the time that nobody needs
+      lock.lock();
+    }
+    wake_.wait(lock, awaited);
     arrivals.swap(arrivals_);
     cancels.swap(cancels_);
     stop = stop_;

@@ -81,7 +81,7 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::run_erased(std::size_t chunks, void* body, Call call) {
+void ThreadPool::run_erased(std::size_t chunks, void* body, Call call, bool watch) {
   if (chunks == 0) return;
   if (workers_.empty() || chunks == 1) {
     for (std::size_t i = 0; i < chunks; ++i) call(body, i, 0);
@@ -98,7 +98,7 @@ void ThreadPool::run_erased(std::size_t chunks, void* body, Call call) {
   epoch_.store(epoch, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) > 0) futex_wake(epoch_, INT_MAX);
   take_chunks(epoch, 0);
-  wait_for_stragglers(count);
+  wait_for_stragglers(count, watch);
 }
 
 void ThreadPool::take_chunks(std::uint32_t epoch, unsigned thread) {
@@ -122,7 +122,7 @@ void ThreadPool::take_chunks(std::uint32_t epoch, unsigned thread) {
   }
 }
 
-void ThreadPool::wait_for_stragglers(std::uint32_t chunks) {
+void ThreadPool::wait_for_stragglers(std::uint32_t chunks, bool watch) {
   const auto finished = [&] { return done_.load(std::memory_order_acquire) == chunks; };
   if (spin_until(finished)) return;
   const std::int64_t start = now_us();
@@ -134,7 +134,7 @@ void ThreadPool::wait_for_stragglers(std::uint32_t chunks) {
   }
   caller_sleeps_.store(false, std::memory_order_seq_cst);
   const std::int64_t now = now_us();
-  if (now - start > kStragglerUs) note_straggler(now);
+  if (watch && now - start > kStragglerUs) note_straggler(now);
 }
 
 void ThreadPool::note_straggler(std::int64_t now) {

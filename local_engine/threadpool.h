@@ -30,11 +30,13 @@ class ThreadPool {
   // when all are done. One caller at a time. Chunks of 10 to 100 us are best.
   template <class Body>
   void run(std::size_t chunks, Body&& body) {
-    using Plain = std::remove_reference_t<Body>;
-    run_erased(chunks, const_cast<void*>(static_cast<const void*>(&body)),
-               [](void* b, std::size_t chunk, unsigned thread) {
-                 (*static_cast<Plain*>(b))(chunk, thread);
-               });
+    run_with(chunks, body, true);
+  }
+  // The same for chunks that may take long because they wait for memory or a disk: no thread is put
+  // aside for it.
+  template <class Body>
+  void run_slow(std::size_t chunks, Body&& body) {
+    run_with(chunks, body, false);
   }
 
   // How often a thread was put aside because its core was taken. For stats and tests.
@@ -43,11 +45,22 @@ class ThreadPool {
  private:
   using Call = void (*)(void*, std::size_t, unsigned);
 
-  void run_erased(std::size_t chunks, void* body, Call call);
+  template <class Body>
+  void run_with(std::size_t chunks, Body& body, bool watch) {
+    using Plain = std::remove_reference_t<Body>;
+    run_erased(
+        chunks, const_cast<void*>(static_cast<const void*>(&body)),
+        [](void* b, std::size_t chunk, unsigned thread) {
+          (*static_cast<Plain*>(b))(chunk, thread);
+        },
+        watch);
+  }
+  // `watch`: a thread that keeps the region waiting is put aside.
+  void run_erased(std::size_t chunks, void* body, Call call, bool watch);
   void work(unsigned thread);
   // Takes chunks of region `epoch` until there are none.
   void take_chunks(std::uint32_t epoch, unsigned thread);
-  void wait_for_stragglers(std::uint32_t chunks);
+  void wait_for_stragglers(std::uint32_t chunks, bool watch);
   void note_straggler(std::int64_t now_us);
   void readmit(std::int64_t now_us);
 

@@ -1,9 +1,7 @@
-// Memory for packed weights: anonymous with huge pages, or a cache file that the next start maps.
+// Memory for packed weights: anonymous, in huge pages where the system has them.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <string>
 
 #include "local_engine/status.h"
 
@@ -16,15 +14,9 @@ class WeightMemory {
   WeightMemory& operator=(WeightMemory&& other) noexcept;
   ~WeightMemory();
 
-  // Zeroed; refused where the machine has less memory than that.
+  // Zeroed; its pages become real when first written. Refused where the machine has less memory
+  // available than that.
   static EngineResult<WeightMemory> allocate(std::size_t bytes);
-  // Maps a finished cache file of exactly `bytes` and `key`; io error if there is none.
-  static EngineResult<WeightMemory> open_cache(const std::string& path, std::size_t bytes,
-                                               std::uint64_t key);
-  // A new cache file under a temporary name, its disk space reserved, writable until finish_cache.
-  static EngineResult<WeightMemory> create_cache(const std::string& path, std::size_t bytes);
-  // Stamps the key and gives the file its name. On failure the memory stays usable.
-  EngineResult<void> finish_cache(const std::string& path, std::uint64_t key);
 
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
@@ -35,8 +27,11 @@ class WeightMemory {
 
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;    // as asked for
-  std::size_t mapped_ = 0;  // with trailer and rounding
-  std::string temporary_;   // of an unfinished cache file; removed by the destructor
+  std::size_t mapped_ = 0;  // rounded up
 };
+
+// Bytes that programs may still take without swapping: MemAvailable of a /proc/meminfo file, or 0
+// if it does not say.
+std::size_t available_bytes(const char* meminfo_path);
 
 }  // namespace jevons::engine

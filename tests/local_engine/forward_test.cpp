@@ -29,17 +29,6 @@ std::size_t best_of(std::span<const float> row) {
   return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
-// Every matrix quantised; sizes that all formats accept.
-SynthSpec quantised_spec(const std::string& name, TensorType type) {
-  SynthSpec s = reference_spec(name);
-  s.embedding = 256;
-  s.head_dim = 64;
-  s.feed_forward = 256;
-  if (s.shared_feed_forward > 0) s.shared_feed_forward = 256;
-  s.matrices = s.expert_matrices = s.output = type;
-  return s;
-}
-
 }  // namespace
 
 TEST_CASE("logits equal transformers' for every architecture") {

@@ -21,29 +21,40 @@ namespace jevons::engine::testing {
 class TinyModel {
  public:
   explicit TinyModel(const GgufWriter& writer, unsigned threads = 2,
-                     const Kernels& kernels = best_kernels(), std::uint32_t rows = 64)
+                     const Kernels& kernels = best_kernels(), std::uint32_t rows = 64,
+                     std::size_t pack_at_load_bytes = LoadOptions().pack_at_load_bytes)
       : bytes_(writer.bytes()), pool_(threads) {
-    open(kernels, rows);
+    open(kernels, rows, pack_at_load_bytes);
   }
 
   const ModelShape& shape() const { return model_.shape; }
   const Model& model() const { return model_; }
+  bool pack_ahead() { return forward_->pack_ahead(); }
   std::size_t vocabulary() const { return model_.shape.vocabulary; }
 
   // Logits of every position, computed in chunks of `chunk` tokens.
   std::vector<float> logits(std::span<const Token> tokens, std::size_t chunk) {
     std::vector<float> out;
     for (std::size_t first = 0; first < tokens.size(); first += chunk) {
-      const std::size_t count = std::min(chunk, tokens.size() - first);
-      std::vector<BatchRow> rows;
-      for (std::size_t i = first; i < first + count; ++i) {
-        rows.push_back({tokens[i], static_cast<std::uint32_t>(i), 0, true});
-      }
-      run(rows);
-      for (std::size_t i = 0; i < count; ++i) {
-        const auto row = forward_->logits(i);
-        out.insert(out.end(), row.begin(), row.end());
-      }
+      const std::vector<float> part =
+          logits_from(tokens, first, std::min(chunk, tokens.size() - first));
+      out.insert(out.end(), part.begin(), part.end());
+    }
+    return out;
+  }
+
+  // Of the `count` positions from `first` on, those before having been run.
+  std::vector<float> logits_from(std::span<const Token> tokens, std::size_t first,
+                                 std::size_t count) {
+    std::vector<float> out;
+    std::vector<BatchRow> rows;
+    for (std::size_t i = first; i < first + count; ++i) {
+      rows.push_back({tokens[i], static_cast<std::uint32_t>(i), 0, true});
+    }
+    run(rows);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto row = forward_->logits(i);
+      out.insert(out.end(), row.begin(), row.end());
     }
     return out;
   }
@@ -67,10 +78,12 @@ class TinyModel {
   }
 
  private:
-  void open(const Kernels& kernels, std::uint32_t rows) {
+  void open(const Kernels& kernels, std::uint32_t rows, std::size_t pack_at_load_bytes) {
+    LoadOptions options;
+    options.pack_at_load_bytes = pack_at_load_bytes;
     auto file = GgufFile::parse(bytes_, "tiny.gguf");
     REQUIRE_MESSAGE(file.has_value(), (file ? "" : file.error().message()));
-    auto model = load_model(std::make_shared<const GgufFile>(std::move(*file)), pool_, {});
+    auto model = load_model(std::make_shared<const GgufFile>(std::move(*file)), pool_, options);
     REQUIRE_MESSAGE(model.has_value(), (model ? "" : model.error().message()));
     model_ = std::move(*model);
     constexpr std::uint32_t kBlocks = 32;
@@ -134,6 +147,17 @@ inline SynthSpec reference_spec(const std::string& name) {
     s.shared_feed_forward = 40;
     s.tied = true;
   }
+  return s;
+}
+
+// Every matrix quantised; sizes that all formats accept.
+inline SynthSpec quantised_spec(const std::string& name, TensorType type) {
+  SynthSpec s = reference_spec(name);
+  s.embedding = 256;
+  s.head_dim = 64;
+  s.feed_forward = 256;
+  if (s.shared_feed_forward > 0) s.shared_feed_forward = 256;
+  s.matrices = s.expert_matrices = s.output = type;
   return s;
 }
 

@@ -21,13 +21,9 @@ class HarmonyAnswer final : public AnswerParser {
     out.text += delta.text;
     out.reasoning += delta.reasoning;
     if (!delta.call_name.empty()) {
-      ToolCallDelta call;
-      call.index = calls_;
-      call.id = call_id_prefix_ + std::to_string(calls_);
-      call.name = std::move(delta.call_name);
-      call.arguments = std::move(delta.arguments);
-      out.tool_calls.push_back(std::move(call));
-      ++calls_;
+      begun_ = std::move(delta.call_name);
+    } else if (!begun_.empty()) {
+      add_call(std::move(delta.arguments), out);
     } else if (!delta.arguments.empty() && calls_ > 0) {
       ToolCallDelta more;
       more.index = calls_ - 1;
@@ -35,7 +31,9 @@ class HarmonyAnswer final : public AnswerParser {
       out.tool_calls.push_back(std::move(more));
     }
   }
-  void finish(Parts&) override {}
+  void finish(Parts& out) override {
+    if (!begun_.empty()) add_call({}, out);
+  }
   bool reasoning() const override { return parser_.in_reasoning(); }
   // <|end|> closes one message of several, whatever the file lists it as.
   bool ends(TokenId token, bool listed) const override {
@@ -44,7 +42,21 @@ class HarmonyAnswer final : public AnswerParser {
   }
 
  private:
+  void add_call(std::string arguments, Parts& out) {
+    ToolCallDelta call;
+    call.index = calls_;
+    call.id = call_id_prefix_ + std::to_string(calls_);
+    call.name = std::move(begun_);
+    call.arguments = std::move(arguments);
+    out.tool_calls.push_back(std::move(call));
+    ++calls_;
+    begun_.clear();
+  }
+
   HarmonyParser parser_;
+  // A call's name waits for the token behind it: that of a forced call is in the prompt, whose
+  // parts nobody sees.
+  std::string begun_;
   std::optional<TokenId> call_;
   std::optional<TokenId> return_;
   std::optional<TokenId> end_;

@@ -43,6 +43,24 @@ EngineResult<std::string> call_schema(const Job& job) {
   return R"({"anyOf":[)" + choices + "]}";
 }
 
+// The only tool that the choice leaves, for forms that name the tool before its arguments.
+EngineResult<const Tool*> only_tool(const Job& job) {
+  const Tool* found = nullptr;
+  for (const Tool& tool : job.tools) {
+    if (job.tool_choice.mode == ToolMode::named && tool.name != job.tool_choice.name) continue;
+    if (found != nullptr) {
+      return EngineError(EngineFault::unsupported,
+                         "this model names the tool before its arguments: name the one that it "
+                         "must call in tool_choice, or use auto");
+    }
+    found = &tool;
+  }
+  if (found == nullptr) {
+    return EngineError(EngineFault::invalid_input, "tool_choice names no tool of the request");
+  }
+  return found;
+}
+
 }  // namespace
 
 EngineResult<std::unique_ptr<PromptBuilder>> PromptBuilder::load(const GgufFile& file) {
@@ -64,28 +82,50 @@ EngineResult<std::unique_ptr<PromptBuilder>> PromptBuilder::load(const GgufFile&
   return out;
 }
 
+// How the answer begins where it must be a call, and the format of what follows.
+EngineResult<std::vector<TextSegment>> PromptBuilder::call_opening(const Job& job,
+                                                                   Prompt& out) const {
+  if (harmony()) {
+    const auto tool = only_tool(job);
+    if (!tool) return tool.error();
+    const std::string& parameters = (*tool)->parameters;
+    out.format = {Format::json_schema, parameters.empty() ? R"({"type":"object"})" : parameters};
+    return std::vector<TextSegment>{{"<|channel|>commentary to=functions.", true},
+                                    {(*tool)->name, false},
+                                    {" <|constrain|>json<|message|>", true}};
+  }
+  if (template_->abilities().tools && !marks_tool_calls_) {
+    return EngineError(EngineFault::unsupported,
+                       "the form of this model's tool calls is its own and cannot be forced: use "
+                       "tool_choice auto or none");
+  }
+  auto schema = call_schema(job);
+  if (!schema) return schema.error();
+  out.format = {Format::json_schema, std::move(*schema)};
+  return std::vector<TextSegment>{{"<tool_call>\n", true}};
+}
+
 // Appends what makes the model begin as the job demands, and sets the format of the rest.
 EngineResult<void> PromptBuilder::force(const Job& job, std::vector<TextSegment>& segments,
                                         Prompt& out) const {
-  std::string opening;
+  std::vector<TextSegment> opening;
   const ToolMode mode = job.tool_choice.mode;
   if (mode == ToolMode::required || mode == ToolMode::named) {
-    if (harmony() || (template_->abilities().tools && !marks_tool_calls_)) {
-      return EngineError(EngineFault::unsupported,
-                         "the form of this model's tool calls is its own and cannot be forced: use "
-                         "tool_choice auto or none");
-    }
-    auto schema = call_schema(job);
-    if (!schema) return schema.error();
-    out.format = {Format::json_schema, std::move(*schema)};
-    opening = "<tool_call>\n";
+    auto call = call_opening(job, out);
+    if (!call) return call.error();
+    opening = std::move(*call);
   } else {
     out.format = job.response_format;
-    if (out.format.kind != Format::text && harmony()) opening = "<|channel|>final<|message|>";
+    if (out.format.kind != Format::text && harmony()) {
+      opening = {{"<|channel|>final<|message|>", true}};
+    }
   }
   if (opening.empty()) return {};
-  out.opening = tokenizer_.encode(opening, true);
-  segments.push_back({std::move(opening), true});
+  for (const TextSegment& segment : opening) {
+    const auto tokens = tokenizer_.encode(segment.text, segment.trusted);
+    out.opening.insert(out.opening.end(), tokens.begin(), tokens.end());
+  }
+  for (TextSegment& segment : opening) segments.push_back(std::move(segment));
   return {};
 }
 

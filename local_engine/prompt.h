@@ -42,6 +42,7 @@ class PromptBuilder {
   bool marks_tool_calls() const { return marks_tool_calls_; }
 
  private:
+  EngineResult<std::vector<TextSegment>> call_opening(const Job& job, Prompt& out) const;
   EngineResult<void> force(const Job& job, std::vector<TextSegment>& segments, Prompt& out) const;
 
   void open(AnswerParser& parser, const Prompt& prompt) const;

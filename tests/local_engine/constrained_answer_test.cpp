@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "local_engine/vocabulary.h"
 #include "tests/local_engine/conformance.h"
 #include "tests/local_engine/engine_fixture.h"
 #include "tests/local_engine/json_schema_check.h"
@@ -156,6 +157,88 @@ TEST_CASE("a forced tool call is a call of that tool, its arguments as the tool 
   client.wait();
   REQUIRE(client.refusal.has_value());
   CHECK(client.refusal->message() == "tool_choice names no tool of the request");
+}
+
+namespace {
+
+// gpt-oss' channels on random weights: its seven tokens behind the bytes, and a template that ends
+// where the model is to choose a channel.
+std::unique_ptr<Engine> harmony_engine() {
+  static const TemporaryFile file("harmony.gguf");
+  static const bool written = [] {
+    SynthSpec spec = tiny_spec();
+    spec.context = 4096;
+    std::vector<std::string> tokens;
+    std::vector<std::int32_t> kinds;
+    for (int byte = 0; byte < 256; ++byte) {
+      tokens.push_back(encode_byte_alphabet(std::string(1, static_cast<char>(byte))));
+      kinds.push_back(1);
+    }
+    for (const char* name : {"<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>",
+                             "<|call|>", "<|return|>"}) {
+      tokens.emplace_back(name);
+      kinds.push_back(3);
+    }
+    spec.vocabulary = static_cast<std::uint32_t>(tokens.size());
+    GgufWriter writer = synth_model(spec);
+    writer.set_strings("tokenizer.ggml.tokens", tokens);
+    writer.set_i32s("tokenizer.ggml.token_type", kinds);
+    writer.set_u32("tokenizer.ggml.bos_token_id", 256);
+    writer.set_u32("tokenizer.ggml.eos_token_id", 262);
+    writer.set_string("tokenizer.chat_template",
+                      "{% for m in messages %}<|start|>{{ m.role }}<|channel|>final<|message|>"
+                      "{{ m.content }}<|end|>{% endfor %}"
+                      "{% if add_generation_prompt %}<|start|>assistant{% endif %}");
+    return writer.write(file.path()).has_value();
+  }();
+  REQUIRE(written);
+  EngineOptions options;
+  options.model_path = file.path();
+  options.threads = 2;
+  return load_engine(options);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a forced call in Harmony's channels: its name from the prompt, arguments in the schema") {
+  const auto engine = harmony_engine();
+  const Tool tool = weather_tool();
+  const Tool other = {.name = "get_time", .description = "", .parameters = ""};
+  const SchemaCheck check(tool.parameters);
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    Job job = chat_job("Weather in Paris?", 1000);
+    job.sampling.temperature = 1;
+    job.sampling.seed = seed;
+    job.tools = seed % 2 == 0 ? std::vector<Tool>{tool} : std::vector<Tool>{other, tool};
+    job.tool_choice = {ToolMode::required, ""};
+    if (seed % 2 == 1) job.tool_choice = {ToolMode::named, tool.name};
+    Client client;
+    run(*engine, job, client);
+    CHECK(client.finish == Finish::tool_calls);
+    CHECK(client.text == "");
+    CHECK(client.reasoning == "");
+    REQUIRE_FALSE(client.tool_calls.empty());
+    CHECK(client.tool_calls[0].name == "get_weather");
+    CHECK_FALSE(client.tool_calls[0].id.empty());
+    std::string arguments;
+    for (const ToolCallDelta& part : client.tool_calls) {
+      CHECK(part.index == 0);
+      arguments += part.arguments;
+    }
+    CAPTURE(arguments);
+    CHECK(check.errors(arguments) == "");
+  }
+  Job job = chat_job("Either?", 20);
+  job.tools = {tool, other};
+  job.tool_choice = {ToolMode::required, ""};
+  Client client;
+  REQUIRE(engine->submit(std::move(job), client.receiver()).has_value());
+  client.wait();
+  REQUIRE(client.refusal.has_value());
+  CHECK(client.refusal->message() ==
+        "this model names the tool before its arguments: name the one that it must call in "
+        "tool_choice, or use auto");
 }
 
 TEST_CASE("SmolLM2 fills a schema with sense") {

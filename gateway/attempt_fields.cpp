@@ -2,6 +2,7 @@
 // identity that the client sees.
 #include "gateway/attempt.h"
 #include "gateway/weak_answer.h"
+#include "router/efforts.h"
 
 namespace jevons {
 namespace {
@@ -59,6 +60,8 @@ EncodeOptions Attempt::encode_options() const {
   options.stream = x_.request.stream;
   options.output_cap = x_.endpoint == Endpoint::embeddings ? 0 : hold_.output_cap;
   options.effort = x_.decision.effort;
+  if (options.effort.empty() && !states_effort(x_.request))
+    options.effort = effort_of(catalog_target_);
   if (const Policy* policy = x_.decision.policy)
     options.logprobs = wants_logprobs(*policy, x_.request, catalog_target_);
   options.strict_params = x_.decision.policy && x_.decision.policy->strict_params;

@@ -224,6 +224,10 @@ void ConfigLoader::check_target(const Target& target, YamlReader& catalog, const
   if (provider->api == Api::local && target.tier != Tier::local) {
     catalog.fail(*provider_node, "a target of the in-process engine has tier local");
   }
+  if (const YamlNode* efforts = node.find("by_effort");
+      efforts != nullptr && provider->api == Api::local) {
+    catalog.fail(*efforts, "by_effort is for remote targets; the in-process engine takes none");
+  }
   const auto priced = [&](const Price& price) { return price.id == target.price_id; };
   const auto& prices = config_.catalog.prices;
   const std::string start = "target '" + target.name + "': ";
@@ -257,7 +261,8 @@ void ConfigLoader::check_routing(const YamlMap& map, const YamlFile& file) {
   const std::size_t known_count = known.size();
   for (std::size_t i = 0; i < config_.catalog.targets.size() && list != nullptr; ++i) {
     Target& target = config_.catalog.targets[i];
-    check_target(target, catalog, list->items[i]);
+    // Arms stand behind the rows of the file and have been checked with theirs.
+    if (i < list->items.size()) check_target(target, catalog, list->items[i]);
     const ProviderConfig* provider = config_.provider(target.provider);
     if (provider != nullptr && provider->api == Api::local && !target.model.empty()) {
       target.model = path_in(folder, target.model);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "router/efforts.h"
+
 namespace jevons {
 namespace {
 
@@ -240,6 +242,15 @@ bool in_plan(const std::vector<PlanStep>& plan, std::size_t target) {
                      [target](const PlanStep& step) { return step.target == target; });
 }
 
+// Another effort of a model that failed is no way out of the fault.
+bool sibling_in_plan(const Catalog& catalog, const std::vector<PlanStep>& plan,
+                     std::size_t target) {
+  const std::string_view row = row_name(catalog.targets[target]);
+  return std::any_of(plan.begin(), plan.end(), [&](const PlanStep& step) {
+    return row_name(catalog.targets[step.target]) == row;
+  });
+}
+
 bool may_escalate(const Policy& policy, const Target& target) {
   return !policy.escalate_to || selects(*policy.escalate_to, target);
 }
@@ -291,7 +302,7 @@ std::vector<PlanStep> plan_of(const DecideInput& input, const std::vector<Weighe
   std::optional<std::size_t> beside;
   for (const Weighed* w : order) {
     if (fallbacks <= 0) break;
-    if (in_plan(plan, w->target)) continue;
+    if (in_plan(plan, w->target) || sibling_in_plan(input.catalog, plan, w->target)) continue;
     if (!beside && w->eligible()) beside = w->target;
     plan.push_back({.target = w->target, .on = PlanOn::fallback});
     --fallbacks;

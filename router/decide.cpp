@@ -4,6 +4,7 @@
 
 #include "router/choose.h"
 #include "router/decision_record.h"
+#include "router/efforts.h"
 #include "router/estimate.h"
 #include "router/rules.h"
 
@@ -143,7 +144,7 @@ class Decider {
       if (excluded) w.hard |= bit(why);
     };
     exclude_if(!fits_context(t), WhyNot::context);
-    exclude_if((in_.classification.needs & ~t.can) != 0, WhyNot::capability);
+    exclude_if((in_.classification.needs & ~t.can) != 0 || for_others(t), WhyNot::capability);
     exclude_if(!allowed(t), WhyNot::allow_list);
     exclude_if(!affordable(t, w.cost), WhyNot::budget);
     exclude_if(now.breaker == BreakerState::open || now.at_limit, WhyNot::breaker);
@@ -164,9 +165,23 @@ class Decider {
         narrowing_rule_ = rule;
       }
     }
+    exclude_if(another_effort(t), WhyNot::rule);
     const bool others_may_serve = in_.policy != nullptr && in_.policy->fallback_pinned;
     exclude_if(in_.pinned && !pinned_here(w.target) && !others_may_serve, WhyNot::rule);
     exclude_if(!w.cost && !unpriced_allowed(), WhyNot::price_unknown);
+  }
+
+  // Requests that state an effort are for the target itself, all others for its arms.
+  bool for_others(const Target& t) const {
+    if (in_.pinned && &target(*in_.pinned) == &t) return false;
+    return states_effort(in_.request) ? !effort_of(t).empty() : has_arms(t);
+  }
+
+  // A rule orders an effort, and a sibling has it.
+  bool another_effort(const Target& t) const {
+    const std::string_view effort = effort_of(t);
+    if (rules_.effort.empty() || effort.empty() || effort == rules_.effort) return false;
+    return in_.catalog.find(std::string(row_name(t)) + ":" + rules_.effort) != nullptr;
   }
 
   bool fits_context(const Target& t) const {
@@ -179,7 +194,7 @@ class Decider {
   bool allowed(const Target& t) const {
     const auto& globs = in_.caller.allowed_models;
     return globs.empty() || std::any_of(globs.begin(), globs.end(), [&t](const std::string& glob) {
-             return glob_match(glob, t.name);
+             return glob_match(glob, t.name) || glob_match(glob, row_name(t));
            });
   }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "router/efforts.h"
+
 namespace jevons {
 namespace {
 
@@ -44,16 +46,10 @@ double mean_completion(const Classification& classification) {
 // Hidden tokens before the answer, as a multiple of the visible ones.
 double reasoning_share(const ChatRequest& request, const Target& target) {
   if (target.efforts.empty() && !has(target.can, Capability::thinking)) return 0;
-  const std::string& effort = request.reasoning_effort;
-  if (effort == "none") return 0;
-  if (effort == "minimal") return 0.2;
-  if (effort == "low") return 0.7;
-  if (effort == "medium") return 1.5;
-  if (effort == "high") return 3;
-  if (effort == "xhigh" || effort == "max") return 6;
+  if (!request.reasoning_effort.empty()) return hidden_share(request.reasoning_effort);
   const bool thinks = request.thinking.find("enabled") != std::string::npos ||
                       request.thinking.find("adaptive") != std::string::npos;
-  return thinks ? 1.5 : 0;
+  return thinks ? hidden_share("medium") : hidden_share(effort_of(target));
 }
 
 bool learns(const DecideInput& input) {
@@ -168,6 +164,10 @@ Latency latency_of(const Target& target, const TargetState& state,
   Latency latency;
   const double tpot = state.tpot_ms.value_or(target.tpot_ms);
   latency.ttft_ms = state.ttft_ms_p50.value_or(state.ttft_ms_p95.value_or(target.ttft_ms));
+  // Until an arm was measured, what it thinks comes before its first token.
+  if (!state.ttft_ms_p50 && !state.ttft_ms_p95)
+    latency.ttft_ms += tpot * hidden_share(effort_of(target)) *
+                       static_cast<double>(classification.completion_tokens_p50);
   latency.ttft_p95_ms = state.ttft_ms_p95.value_or(latency.ttft_ms);
   latency.total_ms =
       latency.ttft_ms + tpot * static_cast<double>(classification.completion_tokens_p50);

@@ -1,6 +1,7 @@
 // Globs and selectors: which targets a rule or a key means.
 #include <algorithm>
 
+#include "router/efforts.h"
 #include "router/policy.h"
 
 namespace jevons {
@@ -46,7 +47,10 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 }
 
 bool selects(const Selector& selector, const Target& target) {
-  if (!selector.target.empty() && !any_glob(selector.target, target.name)) return false;
+  // A row's name selects its arms, too.
+  if (!selector.target.empty() && !any_glob(selector.target, target.name) &&
+      !any_glob(selector.target, row_name(target)))
+    return false;
   if (!selector.provider.empty() && !any_glob(selector.provider, target.provider)) return false;
   const auto& tiers = selector.tier;
   if (!tiers.empty() && std::find(tiers.begin(), tiers.end(), target.tier) == tiers.end()) {

@@ -5,7 +5,9 @@
 #include <set>
 #include <utility>
 
+#include "router/calibration.h"
 #include "router/config_load.h"
+#include "router/efforts.h"
 #include "router/yaml_values.h"
 
 namespace jevons {
@@ -23,11 +25,11 @@ namespace {
 
 using std::string_view;
 
-constexpr string_view target_keys[] = {"name",   "aliases", "provider", "model",
-                                       "price",  "tier",    "context",  "max_output",
-                                       "can",    "efforts", "rejects",  "image_tokens_max",
-                                       "labels", "ability", "like",     "latency",
-                                       "device", "slots",   "cost"};
+constexpr string_view target_keys[] = {
+    "name",      "aliases", "provider",         "model",  "price",
+    "tier",      "context", "max_output",       "can",    "efforts",
+    "by_effort", "rejects", "image_tokens_max", "labels", "ability",
+    "like",      "latency", "device",           "slots",  "cost"};
 constexpr string_view tier_names[] = {"local", "budget", "premium"};
 constexpr string_view device_names[] = {"auto", "cpu", "cuda"};
 constexpr string_view effort_names[] = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
@@ -126,6 +128,59 @@ void read_efforts(YamlReader& reader, const YamlMap& map, Target& target) {
   }
 }
 
+// Which efforts are arms, and the abilities stated for them.
+using Arms = std::map<std::size_t, std::map<std::string, double>>;  // by index of effort_names
+
+Arms read_arms(YamlReader& reader, const YamlNode& node, const Target& target) {
+  Arms arms;
+  if (node.kind != YamlNode::Kind::map || node.keys.empty()) {
+    reader.fail(node, "by_effort takes {effort: ability}, such as {low: {overall: 0.8}}");
+    return arms;
+  }
+  const std::vector<string_view> known(target.efforts.begin(), target.efforts.end());
+  for (std::size_t i = 0; i < node.keys.size(); ++i) {
+    const std::string& name = node.keys[i].text;
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      reader.fail(node.keys[i], unknown_word("effort", name, known, "efforts"));
+      continue;
+    }
+    Target stated;
+    read_ability(reader, node.items[i], stated);
+    const auto* index = std::find(std::begin(effort_names), std::end(effort_names), name);
+    arms[static_cast<std::size_t>(index - effort_names)] = std::move(stated.ability);
+  }
+  if (target.labels.contains(std::string(effort_label)))
+    reader.fail(node, "by_effort sets the label 'effort', which this target has already");
+  return arms;
+}
+
+// Where only the overall ability of an effort is stated, the other skills move along with it.
+std::map<std::string, double> ability_at(const std::map<std::string, double>& base,
+                                         const std::map<std::string, double>& stated) {
+  std::map<std::string, double> ability = stated;
+  const auto overall = stated.find("overall"), usual = base.find("overall");
+  const double moved = overall == stated.end() || usual == base.end()
+                           ? 0
+                           : logit_of(overall->second) - logit_of(usual->second);
+  for (const auto& [skill, value] : base)
+    ability.emplace(skill, std::clamp(sigmoid_of(logit_of(value) + moved), 0.001, 0.999));
+  return ability;
+}
+
+void add_arms(const Arms& arms, std::size_t of, Catalog& catalog) {
+  if (arms.empty()) return;
+  const std::string label(effort_label);
+  for (const auto& [effort, stated] : arms) {
+    Target arm = catalog.targets[of];
+    arm.name.append(":").append(effort_names[effort]);
+    arm.aliases.clear();
+    arm.ability = ability_at(catalog.targets[of].ability, stated);
+    arm.labels[label] = {std::string(effort_names[effort])};
+    catalog.targets.push_back(std::move(arm));
+  }
+  catalog.targets[of].labels[label] = {std::string(effort_stated)};
+}
+
 void read_sizes(YamlReader& reader, const YamlMap& map, Target& target) {
   constexpr std::int64_t tokens_max = 1'000'000'000;
   map.integer("context", target.context, 1, tokens_max);
@@ -205,6 +260,21 @@ void resolve_like(YamlReader& reader, const YamlNode& node, Catalog& catalog, Ta
   }
 }
 
+// Their names must be free, too.
+Arms arms_of(YamlReader& reader, const YamlNode& node, const Target& target,
+             std::map<std::string, std::string>& names) {
+  const YamlNode* efforts = node.find("by_effort");
+  if (efforts == nullptr) return {};
+  Arms arms = read_arms(reader, *efforts, target);
+  for (const auto& [effort, stated] : arms) {
+    const std::string name = target.name + ":" + std::string(effort_names[effort]);
+    if (names.emplace(name, name).second) continue;
+    reader.fail(*efforts,
+                "the name '" + name + "' is taken already by target '" + names[name] + "'");
+  }
+  return arms;
+}
+
 }  // namespace
 
 void load_targets(const YamlFile& file, Catalog& catalog, std::vector<ConfigError>& errors) {
@@ -220,6 +290,7 @@ void load_targets(const YamlFile& file, Catalog& catalog, std::vector<ConfigErro
   if (top.need("targets") == nullptr) return;
   const std::size_t first = catalog.targets.size();
   const auto nodes = top.list("targets");
+  std::vector<Arms> arms;
   for (const YamlNode& node : nodes) {
     Target target = read_target(reader, node);
     std::vector<std::string> own = target.aliases;
@@ -228,6 +299,7 @@ void load_targets(const YamlFile& file, Catalog& catalog, std::vector<ConfigErro
       if (name.empty() || names.emplace(name, target.name).second) continue;
       reader.fail(node, "the name '" + name + "' is taken already by target '" + names[name] + "'");
     }
+    arms.push_back(arms_of(reader, node, target, names));
     catalog.targets.push_back(std::move(target));
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -235,6 +307,7 @@ void load_targets(const YamlFile& file, Catalog& catalog, std::vector<ConfigErro
     if (nodes[i].find("like") != nullptr) resolve_like(reader, nodes[i], catalog, target);
     target.ability.emplace("overall", 0.5);  // nothing is known: no evidence either way
   }
+  for (std::size_t i = 0; i < nodes.size(); ++i) add_arms(arms[i], first + i, catalog);
   mark_embedding_prices(catalog);
 }
 

@@ -415,6 +415,17 @@ TEST_CASE("config: what targets need from other files") {
         "                            ^\n"
         "2 errors, nothing was loaded\n");
   fake.files["/etc/j/p/catalog.yaml"] =
+      "targets:\n"
+      "  - {name: small, provider: local, model: m, tier: local, efforts: low,\n"
+      "     by_effort: {low: {}}}\n";
+  fake.load();
+  CHECK(fake.errors ==
+        "/etc/j/p/catalog.yaml:3:17: by_effort is for remote targets; the in-process engine takes "
+        "none\n"
+        "     by_effort: {low: {}}}\n"
+        "                ^\n"
+        "1 error, nothing was loaded\n");
+  fake.files["/etc/j/p/catalog.yaml"] =
       "targets:\n  - {name: small, provider: up, model: s, tier: budget, price: up/s-2}\n"
       "  - {name: free, provider: up, model: s, tier: budget, like: small}\n";
   REQUIRE(fake.load());

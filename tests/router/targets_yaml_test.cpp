@@ -195,6 +195,58 @@ const struct {
 
 }  // namespace
 
+TEST_CASE("catalog: by_effort makes a target of each effort") {
+  const Catalog catalog = loaded(
+      "targets:\n"
+      "  - {name: gpt, aliases: [g], provider: p, model: m, tier: budget, efforts: [low, high],\n"
+      "     ability: {overall: 0.8, code: 0.6}, labels: {region: us},\n"
+      "     by_effort: {high: {overall: 0.9, math: 0.95}, low: {}}}\n"
+      "  - {name: other, provider: p, model: m, tier: budget}\n");
+  std::string names;
+  for (const Target& target : catalog.targets)
+    names += target.name + "(" +
+             (target.labels.contains("effort") ? target.labels.at("effort").at(0) : "") + ") ";
+  CHECK(names == "gpt(stated) other() gpt:low(low) gpt:high(high) ");
+  const Target& low = *catalog.find("gpt:low");
+  const Target& high = *catalog.find("gpt:high");
+  CHECK(catalog.find("g")->name == "gpt");
+  CHECK(low.aliases.empty());
+  CHECK(low.model == "m");
+  CHECK(low.labels.at("region") == std::vector<std::string>{"us"});
+  CHECK(low.ability.at("overall") == doctest::Approx(0.8));
+  CHECK(low.ability.at("code") == doctest::Approx(0.6));
+  CHECK(high.ability.at("overall") == 0.9);
+  CHECK(high.ability.at("math") == 0.95);
+  CHECK(high.ability.at("code") == doctest::Approx(0.7714).epsilon(0.001));  // odds x 9 / 4
+}
+
+TEST_CASE("catalog: mistakes in by_effort") {
+  const std::string head =
+      "  - {name: a, provider: p, model: m, tier: budget, efforts: [low, high],";
+  struct {
+    const char* when;
+    const char* rows;
+    const char* error;
+  } rows[] = {
+      {"an effort that it does not take", "\n     by_effort: {medium: {overall: 0.5}}}\n",
+       "c.yaml:3:18: unknown effort 'medium' in efforts (known: low, high)"},
+      {"a number in place of abilities", "\n     by_effort: {low: 0.5}}\n",
+       "c.yaml:3:23: ability must be a mapping of 'key: value'"},
+      {"nothing", "\n     by_effort: {}}\n",
+       "c.yaml:3:17: by_effort takes {effort: ability}, such as {low: {overall: 0.8}}"},
+      {"a label of that name", "\n     by_effort: {low: {}}, labels: {effort: mine}}\n",
+       "c.yaml:3:17: by_effort sets the label 'effort', which this target has already"},
+      {"a name that is taken",
+       "\n     by_effort: {low: {}}}\n  - {name: \"a:low\", provider: p, model: m, tier: budget}\n",
+       "c.yaml:4:5: the name 'a:low' is taken already by target 'a:low'"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.when);
+    const std::string said = errors_of(head + row.rows);
+    CHECK(said.substr(0, said.find('\n')) == row.error);
+  }
+}
+
 TEST_CASE("catalog: mistakes, each with its message") {
   for (const auto& row : mistakes) {
     CAPTURE(row.when);

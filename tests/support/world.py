@@ -31,6 +31,7 @@ class Model:
     rejects: tuple = ()
     aliases: tuple = ()
     efforts: tuple = ()
+    by_effort: dict = None  # {"low": 0.7}: ability at an effort that is an arm
     modes: dict = None  # {"flex": {"input": "1.25", "output": "7.50"}}
     above: dict = None  # {200000: {"input": "4", "output": "18"}}: more prompt tokens than that
 
@@ -60,6 +61,9 @@ class Model:
                   "context": self.context, "max_output": self.max_output, "can": list(self.can),
                   "ability": {"overall": self.ability},
                   "latency": {"ttft_ms": self.latency[0], "tpot_ms": self.latency[1]}}
+        if self.by_effort:
+            target["by_effort"] = {effort: {"overall": ability}
+                                   for effort, ability in self.by_effort.items()}
         for key in ("labels", "rejects", "aliases", "efforts"):
             value = getattr(self, key)
             if value:

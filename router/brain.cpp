@@ -147,6 +147,7 @@ BrainAnswer Brain::ask(const BrainInputs& inputs) const {
   }
   answer.ease = std::clamp(out[0], 0.02, 0.98);
   answer.gain = std::clamp(out[1], -1.0, 1.0);
+  answer.length = std::clamp(out[2], -2.0, 2.0);
   answer.seen = static_cast<double>(inputs[dense_inputs - 4]);
   return answer;
 }

@@ -16,7 +16,7 @@ namespace jevons {
 
 // Order-free inputs first: counts and shares, then the mean of word vectors. Their meaning is
 // fixed by the version of the weight file.
-inline constexpr std::uint32_t weights_version = 1;
+inline constexpr std::uint32_t weights_version = 2;
 inline constexpr std::size_t dense_inputs = 38;
 inline constexpr std::size_t word_dimensions = 100;
 inline constexpr std::size_t brain_inputs = dense_inputs + word_dimensions;
@@ -26,8 +26,9 @@ enum class TextKind : std::uint8_t { options, code, math, tools, prose };
 inline constexpr std::size_t text_kinds = 5;
 inline constexpr std::size_t block_size = brain_inputs + 1;
 inline constexpr std::size_t weight_count = block_size * (1 + text_kinds);
-// What is predicted: the mean success over models, and how much more a strong model succeeds.
-inline constexpr std::size_t brain_outputs = 2;
+// What is predicted: the mean success over models, how much more a strong model succeeds, and the
+// log of how long answers are beside what is typical of their task.
+inline constexpr std::size_t brain_outputs = 3;
 
 struct WordTable {
   std::vector<std::uint32_t> hashes;  // by falling frequency; the position is the rank
@@ -61,6 +62,7 @@ struct BrainWeights {
 struct BrainAnswer {
   double ease = 0.5;  // predicted success of a model of middling ability, 0..1
   double gain = 0;    // predicted success of a strong model minus that of a weak one
+  double length = 0;  // log of answer length / that of its task (router/answer_length.h)
   double seen = 0;    // 0..1: how much of the text the brain knows
   Trunk trunk{};      // the standardised inputs
 };
@@ -75,7 +77,7 @@ class Brain {
   BrainAnswer ask(const Features& features) const;
   BrainAnswer ask(const BrainInputs& inputs) const;
   const BrainWeights& weights() const { return weights_; }
-  // "w1-" and 16 hex digits of the content's hash, stored with each decision.
+  // "w2-" and 16 hex digits of the content's hash, stored with each decision.
   const std::string& id() const { return id_; }
 
  private:

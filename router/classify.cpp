@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "router/answer_length.h"
 #include "router/decision.h"
 #include "router/features.h"
 #include "router/judge.h"
@@ -34,43 +35,12 @@ std::uint32_t needs_of(const ChatRequest& request, const Features& features) {
   return needs;
 }
 
-struct Lengths {
-  double p50, p90;
-};
-
-Lengths typical_lengths(Task task, double prompt_tokens) {
-  switch (task) {
-    case Task::chat:
-      return {220, 700};
-    case Task::code:
-      return {350, 1100};
-    case Task::math:
-      return {320, 900};
-    case Task::reasoning:
-      return {300, 900};
-    case Task::knowledge:
-      return {160, 500};
-    case Task::extraction:
-      return {90, 350};
-    case Task::translation:
-      return {prompt_tokens * 1.1 + 5, prompt_tokens * 1.8 + 40};
-    case Task::summarise:
-      return {std::clamp(prompt_tokens * 0.25, 60.0, 350.0), 600};
-    case Task::classify:
-      return {10, 60};
-    case Task::tool_use:
-      return {70, 220};
-    case Task::agent_step:
-      return {150, 600};
-  }
-  return {220, 700};
-}
-
 void predict_completion(const ChatRequest& request, const Features& features,
-                        Classification& result) {
+                        const Judgement& judgement, Classification& result) {
   if (request.endpoint == Endpoint::embeddings) return;
-  Lengths lengths = typical_lengths(result.task, features.question.tokens);
-  const double stretch = 0.7 + 0.6 * result.difficulty;
+  TypicalLength lengths = typical_length(result.task, features.question.tokens);
+  const double stretch =
+      judgement.from_brain ? std::exp(judgement.length_shift) : 0.7 + 0.6 * result.difficulty;
   lengths.p50 *= stretch;
   lengths.p90 *= stretch;
   if (features.question.requested_words > 0) {
@@ -124,7 +94,7 @@ Classification classify(const ChatRequest& request, const Brain* brain) {
   result.images = features.images;
   result.marks_cache = features.marks_cache;
   result.language = language_of(features.question);
-  predict_completion(request, features, result);
+  predict_completion(request, features, judgement, result);
   return result;
 }
 

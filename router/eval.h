@@ -25,6 +25,17 @@ struct EvalReport {
 EvalReport evaluate(const Brain* brain, const std::vector<TrainRow>& rows, const std::string& weak,
                     const std::string& strong);
 
+// How far predicted answer lengths lie from the recorded ones: the median over all answers of
+// max(predicted / real, real / predicted), by the path that `decide` serves.
+struct LengthReport {
+  std::size_t answers = 0;
+  double cold = 1;     // before a target's first answer
+  double learned = 1;  // after `lengths_learned_from` answers of each target; the rest is judged
+  double learned_low = 1, learned_high = 1;  // 95 % bootstrap interval over prompts
+};
+inline constexpr std::size_t lengths_learned_from = 50;
+LengthReport evaluate_lengths(const Brain* brain, const std::vector<TrainRow>& rows);
+
 // P(ok) of a weak and a strong target of typical abilities, by the path that `decide` serves; the
 // difference ranks prompts.
 struct ServedChance {

@@ -174,6 +174,7 @@ Judgement judge(const Features& features, Task task, const Brain* brain) {
   // Trust grows with the share of known words and with their number: three words are no evidence.
   const double trust =
       ramp(answer.seen, seen_enough, 0.9) * ramp(static_cast<double>(text.words), 2, 20);
+  judgement.length_shift = answer.length * trust;
   const double learned = learned_difficulty(answer, text.words);
   const double weight = (1 - uncertainty_of_weights) * trust;
   judgement.difficulty =

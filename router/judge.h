@@ -13,6 +13,7 @@ struct Judgement {
   double difficulty = 0.5;
   double uncertainty = 1.0;
   double gain = 0;          // what a strong model is expected to gain on a weak one
+  double length_shift = 0;  // log of the answer's length beside what is typical of the task
   bool from_brain = false;  // false: the static rule alone
   Trunk trunk{};            // zero without a brain
 };

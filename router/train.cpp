@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
+#include "router/answer_length.h"
+#include "router/judge.h"
 #include "router/prior_prompts.h"
 #include "router/reword.h"
 
@@ -30,17 +33,21 @@ std::optional<double> mean_score(const TrainRow& row, const std::vector<std::str
   return mean_of(scores);
 }
 
-Ladder ladder_of(std::vector<std::pair<double, std::string>> by_score) {
-  std::sort(by_score.begin(), by_score.end());
-  const double least = 0.6 * by_score[by_score.size() / 2].first;
-  if (by_score.size() > 4) {
-    std::erase_if(by_score, [least](const auto& model) { return model.first < least; });
-  }
+// Half of the models answered in fewer tokens; at least one token.
+double median_tokens(const TrainRow& row) {
+  std::vector<double> tokens;
+  for (const auto& [model, count] : row.tokens) tokens.push_back(count);
+  const auto middle = tokens.begin() + static_cast<std::ptrdiff_t>(tokens.size() / 2);
+  std::nth_element(tokens.begin(), middle, tokens.end());
+  return std::max(1.0, *middle);
+}
+
+Ladder ladder_of(const std::vector<RankedModel>& by_score) {
   Ladder ladder;
   const std::size_t n = by_score.size();
   for (std::size_t i = 0; i < n; ++i) {
-    if (i < std::max<std::size_t>(1, n / 2)) ladder.weak.push_back(by_score[i].second);
-    if (i >= n - std::max<std::size_t>(1, n / 3)) ladder.strong.push_back(by_score[i].second);
+    if (i < std::max<std::size_t>(1, n / 2)) ladder.weak.push_back(by_score[i].model);
+    if (i >= n - std::max<std::size_t>(1, n / 3)) ladder.strong.push_back(by_score[i].model);
   }
   return ladder;
 }
@@ -49,12 +56,12 @@ Ladder ladder_of(std::vector<std::pair<double, std::string>> by_score) {
 // the block of the lesson's kind.
 class NormalEquations {
  public:
-  NormalEquations() : gram_(weight_count * weight_count, 0.0) {
-    for (auto& side : sides_) side.assign(weight_count, 0.0);
-  }
+  explicit NormalEquations(std::size_t outputs)
+      : gram_(weight_count * weight_count, 0.0),
+        sides_(outputs, std::vector<double>(weight_count, 0.0)) {}
 
   void add(const std::array<float, block_size>& x, TextKind kind, double weight,
-           const std::array<double, brain_outputs>& y) {
+           const std::vector<double>& y) {
     const std::size_t own = block_size * (1 + static_cast<std::size_t>(kind));
     used_[0] = used_[own / block_size] = true;
     for (std::size_t i = 0; i < block_size; ++i) {
@@ -66,24 +73,25 @@ class NormalEquations {
         at(i, own + j) += product;
         at(own + i, own + j) += product;
       }
-      for (std::size_t o = 0; o < brain_outputs; ++o) {
+      for (std::size_t o = 0; o < sides_.size(); ++o) {
         sides_[o][i] += xi * y[o];
         sides_[o][own + i] += xi * y[o];
       }
     }
   }
 
-  // Solves (G + ridge) w = b by Cholesky; the constant of the block of all texts is not punished.
-  // Kinds without lessons keep weights of zero and are left out of the work.
-  void solve(double ridge, BrainWeights& weights) {
+  // Solves (G + ridge) w = b by Cholesky for the maps from `first` on; the constant of the block of
+  // all texts is punished by `constant`. Kinds without lessons keep weights of zero and are left
+  // out of the work.
+  void solve(double ridge, double constant, BrainWeights& weights, std::size_t first) {
     for (std::size_t i = 0; i < weight_count; ++i) {
       if (used_[i / block_size]) active_.push_back(i);
-      at(i, i) += i == brain_inputs ? 1e-6 : ridge;
+      at(i, i) += i == brain_inputs ? constant : ridge;
     }
     factor();
-    for (std::size_t o = 0; o < brain_outputs; ++o) {
+    for (std::size_t o = 0; o < sides_.size(); ++o) {
       const std::vector<double> w = substitute(sides_[o]);
-      for (const std::size_t i : active_) weights.maps[o][i] = static_cast<float>(w[i]);
+      for (const std::size_t i : active_) weights.maps[first + o][i] = static_cast<float>(w[i]);
     }
   }
 
@@ -119,7 +127,7 @@ class NormalEquations {
   }
 
   std::vector<double> gram_;
-  std::array<std::vector<double>, brain_outputs> sides_;
+  std::vector<std::vector<double>> sides_;
   std::array<bool, 1 + text_kinds> used_{};  // by block
   std::vector<std::size_t> active_;
 };
@@ -182,21 +190,34 @@ Features features_of_prompt(std::string_view prompt, std::int64_t tools,
   return features;
 }
 
-std::map<std::string, Ladder> ladders_of(const std::vector<TrainRow>& rows) {
+std::map<std::string, std::vector<RankedModel>> ranked_models(const std::vector<TrainRow>& rows) {
   std::map<std::string, std::map<std::string, std::vector<double>>> scores;
   std::map<std::string, std::size_t> sizes;
   for (const TrainRow& row : rows) {
     ++sizes[row.group];
     for (const auto& [model, score] : row.scores) scores[row.group][model].push_back(score);
   }
-  std::map<std::string, Ladder> ladders;
+  std::map<std::string, std::vector<RankedModel>> ranked;
   for (const auto& [group, models] : scores) {
-    std::vector<std::pair<double, std::string>> by_score;
+    std::vector<RankedModel> by_score;
     for (const auto& [model, values] : models) {
-      if (values.size() * 10 > sizes[group] * 9) by_score.emplace_back(mean_of(values), model);
+      if (values.size() * 10 > sizes[group] * 9) by_score.push_back({mean_of(values), model});
     }
-    if (by_score.size() >= 2) ladders[group] = ladder_of(std::move(by_score));
+    std::sort(by_score.begin(), by_score.end(), [](const RankedModel& a, const RankedModel& b) {
+      return std::tie(a.score, a.model) < std::tie(b.score, b.model);
+    });
+    if (by_score.size() > 4) {
+      const double least = 0.6 * by_score[by_score.size() / 2].score;
+      std::erase_if(by_score, [least](const RankedModel& one) { return one.score < least; });
+    }
+    if (by_score.size() >= 2) ranked[group] = std::move(by_score);
   }
+  return ranked;
+}
+
+std::map<std::string, Ladder> ladders_of(const std::vector<TrainRow>& rows) {
+  std::map<std::string, Ladder> ladders;
+  for (const auto& [group, models] : ranked_models(rows)) ladders[group] = ladder_of(models);
   return ladders;
 }
 
@@ -207,7 +228,13 @@ std::vector<Lesson> lessons_of(const std::vector<TrainRow>& rows, const WordTabl
   for (const TrainRow& row : rows) sizes[row.set] += 1;
   std::vector<Lesson> lessons;
   const auto teach = [&](const std::string& prompt, const TrainRow& row, Lesson lesson) {
-    lesson.inputs = brain_inputs_of(features_of_prompt(prompt, row.tools, row.schema_bytes), words);
+    const Features features = features_of_prompt(prompt, row.tools, row.schema_bytes);
+    lesson.inputs = brain_inputs_of(features, words);
+    if (!row.tokens.empty()) {
+      const Task task = task_of_text(features);
+      lesson.length =
+          std::log(median_tokens(row) / typical_length(task, features.question.tokens).p50);
+    }
     lessons.push_back(lesson);
   };
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -232,11 +259,12 @@ std::vector<Lesson> lessons_of(const std::vector<TrainRow>& rows, const WordTabl
   }
   if (options.priors) {
     for (const PriorPrompt& prior : prior_prompts()) {
-      teach(prior.text, {},
-            {.ease = prior.ease,
-             .gain = prior.gain,
-             .weight =
-                 25.0 * std::sqrt(prior_set_size) / static_cast<double>(prior_prompts().size())});
+      teach(
+          prior.text, {},
+          {.ease = prior.ease,
+           .gain = prior.gain,
+           .weight = 25.0 * std::sqrt(prior_set_size) / static_cast<double>(prior_prompts().size()),
+           .length = 0});  // typical, where nothing was measured
     }
   }
   progress(rows.size(), rows.size());
@@ -247,19 +275,27 @@ BrainWeights solve(const std::vector<Lesson>& lessons, WordTable words, double r
   BrainWeights weights;
   weights.words = std::move(words);
   standardise(lessons, weights);
-  NormalEquations equations;
+  NormalEquations success(2), length(1);
   double ease = 0, total = 0;
+  bool any_length = false;
   for (const Lesson& lesson : lessons) {
     std::array<float, block_size> x{};
     for (std::size_t i = 0; i < brain_inputs; ++i) {
       x[i] = std::clamp((lesson.inputs[i] - weights.mean[i]) * weights.scale[i], -3.0f, 3.0f);
     }
     x[brain_inputs] = 1;
-    equations.add(x, text_kind_of(lesson.inputs), lesson.weight, {lesson.ease, lesson.gain});
+    const TextKind kind = text_kind_of(lesson.inputs);
+    success.add(x, kind, lesson.weight, {lesson.ease, lesson.gain});
+    if (lesson.length) {
+      length.add(x, kind, lesson.weight, {*lesson.length});
+      any_length = true;
+    }
     ease += lesson.weight * lesson.ease;
     total += lesson.weight;
   }
-  equations.solve(ridge, weights);
+  success.solve(ridge, 1e-6, weights, 0);
+  // What is typical is the prior here: without evidence nothing is added to it.
+  if (any_length) length.solve(ridge, ridge, weights, 2);
   weights.ease_mean = total > 0 ? static_cast<float>(ease / total) : 0.5f;
   return weights;
 }

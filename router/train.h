@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct TrainRow {
   std::int64_t tools = 0;
   std::int64_t schema_bytes = 0;
   std::map<std::string, double> scores;  // model -> 0..1
+  std::map<std::string, double> tokens;  // model -> length of its answer, where it is known
 };
 
 struct TrainOptions {
@@ -31,6 +33,8 @@ struct TrainOptions {
 struct Lesson {
   BrainInputs inputs{};
   double ease = 0.5, gain = 0, weight = 1;
+  // log(median length of the models' answers / typical length of the task); empty: not known.
+  std::optional<double> length;
 };
 
 // Words with vectors, by falling frequency; longer vectors are cut, shorter are refused.
@@ -45,6 +49,7 @@ using Progress = std::function<void(std::size_t done, std::size_t all)>;
 std::vector<Lesson> lessons_of(const std::vector<TrainRow>& rows, const WordTable& words,
                                const TrainOptions& options, const Progress& progress);
 
+// Lessons without a length teach none; where no lesson has one, every length is typical.
 BrainWeights solve(const std::vector<Lesson>& lessons, WordTable words, double ridge);
 
 // lessons_of and solve in one.
@@ -54,8 +59,15 @@ BrainWeights train(const std::vector<TrainRow>& rows, WordTable words, const Tra
 // The features of a single user prompt with tools, as training and eval see them.
 Features features_of_prompt(std::string_view prompt, std::int64_t tools, std::int64_t schema_bytes);
 
-// Weak and strong models of each group, by their mean score; models that mostly fail for reasons
-// of form (under 0.6 of the median) are left out.
+// The models that answered nearly all rows of a group, by rising mean score; those that mostly fail
+// for reasons of form (under 0.6 of the median) are left out.
+struct RankedModel {
+  double score = 0;
+  std::string model;
+};
+std::map<std::string, std::vector<RankedModel>> ranked_models(const std::vector<TrainRow>& rows);
+
+// Weak and strong ones of them: the lower half and the upper third.
 struct Ladder {
   std::vector<std::string> weak, strong;
 };

@@ -31,4 +31,13 @@ struct RouterEvalOptions {
 };
 Exit run_router_eval(const CliIo& io, const RouterEvalOptions& options);
 
+// `router eval FILES` without models: every file in distribution and left out of training, for
+// pairs of models that a rule picks, and the lengths of answers where the files have them. Trains
+// one set of weights a file and one for all, on the rows with the split "train".
+struct RouterTableOptions {
+  std::vector<std::string> files;
+  bool json = false;
+};
+Exit run_router_table(const CliIo& io, const RouterTableOptions& options);
+
 }  // namespace jevons

@@ -64,6 +64,14 @@ std::string report_json(const EvalReport& report, const Times& times) {
   return text + "}\n";
 }
 
+void print_lengths(std::ostream& out, const LengthReport& lengths) {
+  if (lengths.answers == 0) return;
+  out << "length error       factor " << number(lengths.learned) << "  ("
+      << number(lengths.learned_low) << " to " << number(lengths.learned_high) << " after "
+      << lengths_learned_from << " answers of a model, " << number(lengths.cold)
+      << " before the first)\n";
+}
+
 void print_report(std::ostream& out, const EvalReport& report, const Times& times) {
   out << "prompts            " << report.n << "\n"
       << "gap                " << number(report.gap) << "\n"
@@ -125,6 +133,7 @@ Exit run_router_eval(const CliIo& io, const RouterEvalOptions& options) {
     io.out << report_json(report, times);
   } else {
     print_report(io.out, report, times);
+    print_lengths(io.out, evaluate_lengths(brain, rows));
   }
   return Exit::good;
 }

@@ -59,6 +59,13 @@ TrainRow row_of(const JsonView& json, const std::string& group, std::string_view
       row.scores[std::string(score.key())] = std::clamp(*value, 0.0, 1.0);
     }
   }
+  // Lengths are recorded in characters; a token takes about four.
+  const JsonView lengths = json["out_chars"];
+  for (auto length = lengths.begin(); length != lengths.end(); ++length) {
+    if (const auto value = (*length).number(); value && *value > 0) {
+      row.tokens[std::string(length.key())] = std::max(1.0, *value / 4);
+    }
+  }
   return row;
 }
 

@@ -8,7 +8,8 @@
 
 namespace jevons {
 
-// Rows of {id, source, dataset, category, prompt, tools?, scores{model: 0..1}, split?}. With
+// Rows of {id, source, dataset, category, prompt, tools?, scores{model: 0..1}, split?,
+// out_chars{model: characters}?}. With
 // `split` only rows of that split ("" = all). On failure false, and why: "file:line: what".
 bool read_routing_rows(const std::string& path, const std::string& split,
                        std::vector<TrainRow>& rows, std::string& why);

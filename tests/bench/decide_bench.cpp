@@ -1,9 +1,11 @@
 // Time of classify + decide, as tests/bench/run prints it: p50 and p99 over prompts of 2,000
-// characters with 8 targets, and how the time grows from 20,000 to 200,000 characters.
+// characters with 8 targets, and how the time grows from 20,000 to 200,000 characters; with nothing
+// learned yet, and with heads, calibration and lengths of every target learned from 600 outcomes.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -86,13 +88,39 @@ Policy policy_of() {
   return policy;
 }
 
+std::shared_ptr<const Learned> learned_of(const Catalog& catalog) {
+  auto learned = std::make_shared<Learned>();
+  std::uint64_t seed = 7;
+  const auto draw = [&seed] { return (seed = seed * 6364136223846793005u + 1) >> 40; };
+  for (const Target& target : catalog.targets) {
+    TargetOutcomes outcomes;
+    LengthWindow lengths;
+    for (std::uint64_t i = 1; i <= 600; ++i) {
+      OutcomeSample sample{.id = i, .key = i % 9 == 0 ? "other" : "bench"};
+      sample.input.prior_logit = static_cast<double>(draw() % 400) / 100 - 1;
+      sample.input.task = static_cast<Task>(draw() % task_count);
+      for (auto& value : sample.input.trunk) value = static_cast<std::int8_t>(draw() % 120 - 60);
+      sample.score = draw() % 10 < 7 ? 1 : 0;
+      lengths.learn({.key = sample.key,
+                     .task = sample.input.task,
+                     .residual = static_cast<double>(draw() % 200) / 100 - 1.5});
+      outcomes.learn(std::move(sample));
+    }
+    learned->targets[target.name] = std::make_shared<const TargetHeads>(outcomes.heads());
+    learned->lengths[target.name] = std::make_shared<const TargetLengths>(lengths.lengths());
+  }
+  return learned;
+}
+
 // Microseconds of each decision, sorted.
-std::vector<double> times_of(std::size_t characters, std::size_t prompts, std::size_t rounds) {
+std::vector<double> times_of(std::size_t characters, std::size_t prompts, std::size_t rounds,
+                             const std::shared_ptr<const Learned>& learned = nullptr) {
   const Catalog catalog = catalog_of(8);
   const Policy policy = policy_of();
   Caller caller{.key_name = "bench"};
   Snapshot snapshot{.now_unix_s = 1'790'000'000};
   snapshot.targets.resize(8);
+  snapshot.learned = learned;
   std::vector<ChatRequest> requests;
   for (std::size_t i = 0; i < prompts; ++i) requests.push_back(request_of(characters, i + 1));
   std::vector<double> times;
@@ -130,5 +158,12 @@ int main() {
   std::printf("router.decide_us_p99 %.2f\n", at(usual, 0.99));
   const auto longer = times_of(20'000, 20, 20), longest = times_of(200'000, 5, 20);
   std::printf("router.decide_growth %.2f\n", at(longest, 0.5) / at(longer, 0.5));
+  const auto learned = learned_of(catalog_of(8));
+  const auto after = times_of(2'000, 200, 50, learned);
+  std::printf("router.decide_learned_us_p50 %.2f\n", at(after, 0.50));
+  std::printf("router.decide_learned_us_p99 %.2f\n", at(after, 0.99));
+  const auto long_after = times_of(20'000, 20, 20, learned),
+             longest_after = times_of(200'000, 5, 20, learned);
+  std::printf("router.decide_learned_growth %.2f\n", at(longest_after, 0.5) / at(long_after, 0.5));
   return 0;
 }

@@ -45,7 +45,7 @@ TEST_CASE("weights: what was written is read") {
   REQUIRE(brain.has_value());
   CHECK(weight_file(brain->weights()) == bytes);
   CHECK(brain->id().size() == 19);
-  CHECK(brain->id().substr(0, 3) == "w1-");
+  CHECK(brain->id().substr(0, 3) == "w2-");
   CHECK(brain->ask(features_of_prompt("hello", 0, 0)).gain == doctest::Approx(0.2));
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("weights: what cannot be used is refused with its reason") {
   std::string newer = good;
   newer[8] = 9;
   CHECK(message_of(newer) ==
-        "weights: version 9, this program reads version 1; train again or use the built-in "
+        "weights: version 9, this program reads version 2; train again or use the built-in "
         "weights");
   BrainWeights broken = toy_weights();
   broken.maps[0][3] = std::numeric_limits<float>::quiet_NaN();

@@ -7,7 +7,8 @@ from support import processes
 from . import sides
 
 GOALS = {"router.decide_us_p50": ("us", 30), "router.decide_us_p99": ("us", 100),
-         "router.decide_growth": ("x", 11)}
+         "router.decide_growth": ("x", 11), "router.decide_learned_us_p50": ("us", 30),
+         "router.decide_learned_us_p99": ("us", 100), "router.decide_learned_growth": ("x", 11)}
 
 
 def run(report, quick):

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace jevons {
 
-// Thrown inside the reader and caught by parse_yaml: the first thing that is not YAML.
+// Something that is not YAML, or not allowed. Thrown inside the reader and caught by parse_yaml
+// where reading cannot go on.
 struct YamlFault {
   std::uint32_t line = 0;
   std::uint32_t offset = 0;
@@ -55,8 +57,10 @@ class YamlCursor {
 };
 
 struct YamlNode;
-// The tree of a text whose characters have been checked. Throws YamlFault.
-YamlNode read_yaml_nodes(std::string_view text);
+// The tree of a text whose characters have been checked. What is refused but does not keep the rest
+// from being read goes to `refused`: second keys of one name, anchors, aliases, tags. Throws
+// YamlFault at the first thing that does.
+YamlNode read_yaml_nodes(std::string_view text, std::vector<YamlFault>& refused);
 
 // Scalars, each with the cursor on its first byte. `indent` is the column of the enclosing block:
 // further lines of the scalar must stand to the right of it.

@@ -87,6 +87,7 @@ YamlMap::YamlMap(YamlReader& reader, const YamlNode& node, std::string_view what
 const YamlNode* YamlMap::get(std::string_view key) const {
   const YamlNode* value = node_.find(key);
   if (value == nullptr || value->kind != YamlNode::Kind::null) return value;
+  if (value->refused) return nullptr;
   const auto named = std::find_if(node_.keys.begin(), node_.keys.end(),
                                   [&](const YamlNode& k) { return k.text == key; });
   reader_.fail(*named, std::string(key) + " needs a value; remove the key to leave it out");

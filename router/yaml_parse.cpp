@@ -1,4 +1,5 @@
 // The structure of YAML: mappings and lists in block and flow form. Scalars: yaml_scalars.cpp.
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -8,10 +9,17 @@
 namespace jevons {
 namespace {
 
+// The keys of one mapping, to find the second of two equal ones in constant time.
+using SeenKeys = std::unordered_set<std::string>;
+
+// What may be wrong in one file before reading on is no help any more.
+constexpr std::size_t refused_max = 20;
+
 // Recursive descent; each read_* starts on the first byte of its node and stops behind it.
 class YamlParser {
  public:
-  explicit YamlParser(std::string_view text) : cursor_(text) {}
+  YamlParser(std::string_view text, std::vector<YamlFault>& refused)
+      : cursor_(text), refused_(refused) {}
   YamlNode read_document();
 
  private:
@@ -30,6 +38,16 @@ class YamlParser {
   YamlNode read_key();
 
   YamlNode begin_node();
+  // Notes what must not stand here and reads on, so that one run of `jevons check` shows it all. A
+  // file with more than a screenful of such ends at the next.
+  void refuse(const YamlNode& at, std::string message);
+  // Past anchors and tags, each refused. True if there were any.
+  bool pass_properties(bool in_flow);
+  YamlNode read_alias(bool in_flow);
+  void skip_word(bool in_flow);
+  bool alias_is_key() const;
+  // Adds a key, or refuses it as the second of its name: then its value is read and dropped.
+  bool add_key(SeenKeys& seen, YamlNode& map, YamlNode key);
   // The text of a scalar node, bounded: no setting is longer, and yaml-cpp is slow on such.
   void set_text(YamlNode& node, std::string text);
   void refuse_indicators() const;
@@ -53,29 +71,9 @@ class YamlParser {
   };
 
   YamlCursor cursor_;
+  std::vector<YamlFault>& refused_;
   int depth_ = 0;
   std::size_t nodes_ = 0;
-};
-
-// The keys of one mapping, to find the second of two equal ones in constant time.
-class SeenKeys {
- public:
-  // `keys` must not move while the set is used, except through add().
-  void add(YamlNode& map, YamlNode key) {
-    if (!seen_.insert(key.text).second) {
-      const YamlNode* first = nullptr;
-      for (const YamlNode& other : map.keys) {
-        if (other.text == key.text) first = &other;
-      }
-      YamlCursor::fault_at(key.line, key.offset,
-                           "key '" + key.text.substr(0, 60) + "' is given twice; first in line " +
-                               std::to_string(first == nullptr ? 0 : first->line));
-    }
-    map.keys.push_back(std::move(key));
-  }
-
- private:
-  std::unordered_set<std::string> seen_;
 };
 
 YamlNode YamlParser::begin_node() {
@@ -86,6 +84,59 @@ YamlNode YamlParser::begin_node() {
   node.line = cursor_.line();
   node.offset = cursor_.offset();
   return node;
+}
+
+void YamlParser::refuse(const YamlNode& at, std::string message) {
+  if (refused_.size() >= refused_max) YamlCursor::fault_at(at.line, at.offset, std::move(message));
+  refused_.push_back(YamlFault{at.line, at.offset, std::move(message)});
+}
+
+bool YamlParser::pass_properties(bool in_flow) {
+  bool passed = false;
+  while (cursor_.peek() == '&' || cursor_.peek() == '!') {
+    refuse(begin_node(), cursor_.peek() == '&'
+                             ? "anchors are not allowed: write the value out, or quote it"
+                             : "tags are not allowed: write the plain value, or quote it");
+    skip_word(in_flow);
+    passed = true;
+  }
+  return passed;
+}
+
+YamlNode YamlParser::read_alias(bool in_flow) {
+  YamlNode alias = begin_node();
+  alias.refused = true;
+  refuse(alias, "aliases are not allowed: write the value out, or quote a glob (\"*\")");
+  skip_word(in_flow);
+  return alias;
+}
+
+void YamlParser::skip_word(bool in_flow) {
+  const auto ends = [&](char c) {
+    return in_flow && (c == ',' || c == '[' || c == ']' || c == '{' || c == '}');
+  };
+  while (!cursor_.is_blank() && !ends(cursor_.peek())) cursor_.advance();
+  cursor_.skip_spaces_and_comment();
+}
+
+// "*name :" would be a key: no way to read on from there.
+bool YamlParser::alias_is_key() const {
+  std::size_t at = 1;
+  while (!cursor_.is_blank(at)) ++at;
+  while (cursor_.peek(at) == ' ') ++at;
+  return cursor_.peek(at) == ':' && cursor_.is_blank(at + 1);
+}
+
+bool YamlParser::add_key(SeenKeys& seen, YamlNode& map, YamlNode key) {
+  if (seen.insert(key.text).second) {
+    map.keys.push_back(std::move(key));
+    return true;
+  }
+  const auto first = std::find_if(map.keys.begin(), map.keys.end(),
+                                  [&](const YamlNode& other) { return other.text == key.text; });
+  refuse(key, "key '" + key.text.substr(0, 60) + "' is given twice; first in line " +
+                  std::to_string(first->line));
+  return false;
 }
 
 void YamlParser::set_text(YamlNode& node, std::string text) {
@@ -100,12 +151,8 @@ void YamlParser::set_text(YamlNode& node, std::string text) {
 
 void YamlParser::refuse_indicators() const {
   switch (cursor_.peek()) {
-    case '&':
-      cursor_.fault("anchors are not allowed: write the value out, or quote it");
     case '*':
       cursor_.fault("aliases are not allowed: write the value out, or quote a glob (\"*\")");
-    case '!':
-      cursor_.fault("tags are not allowed: write the plain value, or quote it");
     case '@':
     case '`':
     case '%':
@@ -160,6 +207,12 @@ YamlNode YamlParser::read_block_node(int indent, bool same_line) {
     if (same_line) cursor_.fault("a list behind 'key:' starts on the next line");
     return read_block_list(cursor_.column());
   }
+  if (pass_properties(false) && cursor_.at_line_end()) return read_map_value(indent);
+  if (cursor_.peek() == '*' && !alias_is_key()) {
+    YamlNode alias = read_alias(false);
+    expect_line_end();
+    return alias;
+  }
   refuse_indicators();
   const char c = cursor_.peek();
   if (c == '|' || c == '>') {
@@ -211,6 +264,7 @@ YamlNode YamlParser::read_plain_or_map(int indent, bool same_line) {
 }
 
 YamlNode YamlParser::read_key() {
+  pass_properties(false);
   refuse_indicators();
   if (at_list_item())
     cursor_.fault("a list item among the keys of a mapping: check the indentation");
@@ -237,16 +291,17 @@ YamlNode YamlParser::read_block_map(YamlNode first_key, int column) {
   map.line = first_key.line;
   map.offset = first_key.offset;
   SeenKeys seen;
-  seen.add(map, std::move(first_key));
+  bool kept = add_key(seen, map, std::move(first_key));
   for (;;) {
     cursor_.advance();  // ':'
-    map.items.push_back(read_map_value(column));
+    YamlNode value = read_map_value(column);
+    if (kept) map.items.push_back(std::move(value));
     cursor_.skip_to_content();
     if (cursor_.at_end() || cursor_.column() < column || cursor_.at_document_marker()) return map;
     if (cursor_.column() > column) {
       cursor_.fault("this line is indented more than the mapping it stands in");
     }
-    seen.add(map, read_key());
+    kept = add_key(seen, map, read_key());
   }
 }
 
@@ -303,6 +358,7 @@ void YamlParser::skip_flow(int indent, char close) {
 }
 
 YamlNode YamlParser::read_flow(int indent) {
+  pass_properties(true);
   if (cursor_.peek() == '[') {
     const Depth depth(*this);
     return read_flow_list(indent);
@@ -311,6 +367,7 @@ YamlNode YamlParser::read_flow(int indent) {
     const Depth depth(*this);
     return read_flow_map(indent);
   }
+  if (cursor_.peek() == '*') return read_alias(true);
   refuse_indicators();
   YamlNode node = begin_node();
   if (at_quote()) {
@@ -354,12 +411,14 @@ YamlNode YamlParser::read_flow_key(int indent) {
   key.kind = YamlNode::Kind::scalar;
   if (cursor_.line() != key.line) cursor_.fault("a key must fit on one line");
   skip_flow(indent, '}');
-  if (cursor_.peek() != ':') {
-    YamlCursor::fault_at(
-        key.line, key.offset,
-        "'" + key.text.substr(0, 60) + "' needs ': value', with a space behind the ':'");
+  if (cursor_.peek() == ':') {
+    cursor_.advance();
+    return key;
   }
-  cursor_.advance();
+  // Read on as if it had no value.
+  key.refused = true;
+  refuse(key, "'" + key.text.substr(0, 60) + "' needs ': value', with a space behind the ':'");
+  if (cursor_.peek() != ',' && cursor_.peek() != '}') cursor_.fault("',' or '}' was expected here");
   return key;
 }
 
@@ -370,7 +429,8 @@ YamlNode YamlParser::read_flow_map(int indent) {
   cursor_.advance();
   skip_flow(indent, '}');
   while (cursor_.peek() != '}') {
-    seen.add(map, read_flow_key(indent));
+    YamlNode key = read_flow_key(indent);
+    const bool kept = !key.refused && add_key(seen, map, std::move(key));
     YamlNode value = begin_node();
     skip_flow(indent, '}');
     if (cursor_.peek() != ',' && cursor_.peek() != '}') {
@@ -378,7 +438,7 @@ YamlNode YamlParser::read_flow_map(int indent) {
       value = read_flow(indent);
       skip_flow(indent, '}');
     }
-    map.items.push_back(std::move(value));
+    if (kept) map.items.push_back(std::move(value));
     if (cursor_.peek() == ',') {
       cursor_.advance();
       skip_flow(indent, '}');
@@ -392,6 +452,8 @@ YamlNode YamlParser::read_flow_map(int indent) {
 
 }  // namespace
 
-YamlNode read_yaml_nodes(std::string_view text) { return YamlParser(text).read_document(); }
+YamlNode read_yaml_nodes(std::string_view text, std::vector<YamlFault>& refused) {
+  return YamlParser(text, refused).read_document();
+}
 
 }  // namespace jevons

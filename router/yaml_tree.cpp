@@ -47,6 +47,22 @@ void check_characters(std::string_view text) {
   }
 }
 
+// What a terminal may be shown of a hostile file: control characters and bytes that are no UTF-8
+// are replaced.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const std::size_t length = utf8_length(text, at);
+    const bool control = (byte < 0x20 && byte != '\t') || byte == 0x7F;
+    // C1 controls are two bytes, C2 80 to C2 9F.
+    const bool c1 = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
+    out += length == 0 || control || c1 ? "\xEF\xBF\xBD" : text.substr(at, length);
+    at += std::max<std::size_t>(length, 1);
+  }
+  return out;
+}
+
 std::string normalised(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   std::string out;
@@ -96,8 +112,9 @@ ConfigError YamlDocument::error_at(std::uint32_t line, std::uint32_t offset,
   }
   std::size_t stop = std::min(end, at + window);
   while (inside(stop)) ++stop;
-  error.quoted = std::string(all.substr(begin, stop - begin));
-  error.caret = characters(all.substr(begin, at - begin));
+  const std::string before = printable(all.substr(begin, at - begin));
+  error.quoted = before + printable(all.substr(at, stop - at));
+  error.caret = characters(before);
   return error;
 }
 
@@ -110,18 +127,25 @@ bool parse_yaml(const YamlFile& file, YamlDocument& document, std::vector<Config
     return false;
   }
   document.text = normalised(file.text);
+  std::vector<YamlFault> refused;
+  const auto report = [&](const auto& fault) {
+    errors.push_back(document.error_at(fault.line, fault.offset, fault.message));
+  };
   try {
     check_characters(document.text);
-    document.root = read_yaml_nodes(document.text);
+    document.root = read_yaml_nodes(document.text, refused);
+    std::for_each(refused.begin(), refused.end(), report);
+    document.readable = true;
+    if (!refused.empty()) return false;
     const auto disagreement = yaml_disagreement(document.text, document.root);
     if (!disagreement) return true;
-    errors.push_back(
-        document.error_at(disagreement->line, disagreement->offset, disagreement->message));
-    return false;
+    report(*disagreement);
   } catch (const YamlFault& fault) {
-    errors.push_back(document.error_at(fault.line, fault.offset, fault.message));
-    return false;
+    std::for_each(refused.begin(), refused.end(), report);
+    report(fault);
   }
+  document.readable = false;
+  return false;
 }
 
 }  // namespace jevons

@@ -27,6 +27,7 @@ struct YamlNode {
   enum class Kind : std::uint8_t { null, scalar, list, map };
   Kind kind = Kind::null;
   bool quoted = false;          // a quoted or block scalar: never a number, a bool or null
+  bool refused = false;         // an alias in place of a value, which is on record as an error
   std::uint32_t line = 0;       // 1-based
   std::uint32_t offset = 0;     // of its first byte in YamlDocument::text
   std::string text;             // of a scalar
@@ -38,8 +39,9 @@ struct YamlNode {
 
 struct YamlDocument {
   std::string file;
-  std::string text;  // without byte order mark, lines end in \n
-  YamlNode root;     // null for an empty file
+  std::string text;       // without byte order mark, lines end in \n
+  YamlNode root;          // null for an empty file
+  bool readable = false;  // `root` holds the whole file, perhaps without what parse_yaml refused
 
   // An error at a place in this document: position, quoted line and caret filled in.
   ConfigError error_at(std::uint32_t line, std::uint32_t offset, std::string message) const;
@@ -48,7 +50,9 @@ struct YamlDocument {
   }
 };
 
-// False after appending what is wrong to `errors`: a file that is not YAML has one such error.
+// False after appending what is wrong to `errors`. Where that does not keep the rest from being
+// read (a second key of one name, an anchor), the document is `readable` and its values can be
+// checked.
 bool parse_yaml(const YamlFile& file, YamlDocument& document, std::vector<ConfigError>& errors);
 
 }  // namespace jevons

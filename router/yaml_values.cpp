@@ -140,10 +140,12 @@ std::optional<int> minute_of(std::string_view text) {
 }  // namespace
 
 YamlReader::YamlReader(const YamlFile& file, std::vector<ConfigError>& errors) : errors_(errors) {
-  ok_ = parse_yaml(file, document_, errors);
+  parse_yaml(file, document_, errors);
+  ok_ = document_.readable;
 }
 
 void YamlReader::fail(const YamlNode& at, std::string message) {
+  if (at.refused) return;
   if (++failures_ < errors_per_file_max) {
     errors_.push_back(document_.error_at(at, std::move(message)));
   } else if (failures_ == errors_per_file_max) {

@@ -188,12 +188,14 @@ const struct {
     {"block value with text on the first line", "a: | b\n",
      "f.yaml:1:6: the text of a block value starts on the next line\na: | b\n     ^\n"},
     {"invalid UTF-8", "a: \xC3(\n",
-     "f.yaml:1:4: not UTF-8: save the file as UTF-8\na: \xC3(\n   ^\n"},
+     "f.yaml:1:4: not UTF-8: save the file as UTF-8\na: \xEF\xBF\xBD(\n   ^\n"},
     {"overlong UTF-8", "a: \xC0\xAF\n",
-     "f.yaml:1:4: not UTF-8: save the file as UTF-8\na: \xC0\xAF\n   ^\n"},
-    {"control character", "a: \x01\n", "f.yaml:1:4: control character: remove it\na: \x01\n   ^\n"},
+     "f.yaml:1:4: not UTF-8: save the file as UTF-8\na: \xEF\xBF\xBD\xEF\xBF\xBD\n   ^\n"},
+    {"control character", "a: \x01\n",
+     "f.yaml:1:4: control character: remove it\na: \xEF\xBF\xBD\n   ^\n"},
     {"carriage return alone", "a: 1\rb: 2\n",
-     "f.yaml:1:5: control character: remove it\na: 1\rb: 2\n    ^\n"},
+     "f.yaml:1:5: control character: remove it\na: 1\xEF\xBF\xBD"
+     "b: 2\n    ^\n"},
     {"position counts characters, not bytes", "\xC3\xA9: [\xC3\xA9,, x]\n",
      "f.yaml:1:7: a value was expected here\n\xC3\xA9: [\xC3\xA9,, x]\n      ^\n"},
 };
@@ -211,7 +213,27 @@ TEST_CASE("yaml: what is refused, where, and what to do instead") {
 
 TEST_CASE("yaml: a line of bytes that are no UTF-8 is quoted from its start") {
   CHECK(read("\x9e\xa4[\n") ==
-        "f.yaml:1:1: not UTF-8: save the file as UTF-8\n\x9e\xa4[\n^\n");
+        "f.yaml:1:1: not UTF-8: save the file as UTF-8\n\xEF\xBF\xBD\xEF\xBF\xBD[\n^\n");
+}
+
+TEST_CASE("yaml: what need not stop the reading does not, so that the rest is checked as well") {
+  YamlDocument document;
+  std::vector<ConfigError> errors;
+  CHECK_FALSE(parse_yaml({"f.yaml",
+                          "a: 1\na: {b: 2}\nc: &x [3, !!int 4]\nd: *x\ne: &y\n  f: 5\n"
+                          "g: {h, i: 6, i: 7, j: *y}\n"},
+                         document, errors));
+  CHECK(document.readable);
+  CHECK(shown(document.root) ==
+        "{a: '1', c: ['3', '4'], d: null, e: {f: '5'}, "
+        "g: {i: '6', j: null}}");
+  std::string places;
+  for (const ConfigError& error : errors)
+    places += std::to_string(error.line) + ":" + std::to_string(error.column) + " " +
+              error.message.substr(0, error.message.find(' ', 6)) + "; ";
+  CHECK(places ==
+        "2:1 key 'a'; 3:4 anchors; 3:11 tags are; 4:4 aliases; 5:4 anchors; 7:5 'h' needs; "
+        "7:14 key 'i'; 7:23 aliases; ");
 }
 
 TEST_CASE("yaml: a very long line is quoted as a window") {
@@ -260,7 +282,8 @@ TEST_CASE("yaml: hostile files are refused fast and in little memory") {
     const auto start = std::clock();
     CHECK_FALSE(parse_yaml({"f.yaml", row.text}, document, errors));
     const double cpu_ms = 1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    REQUIRE(errors.size() == 1);
+    REQUIRE(!errors.empty());
+    CHECK(errors.size() <= 21);
     CHECK(errors[0].message == row.error);
     CHECK(errors[0].quoted.size() <= 1000);
     CHECK(cpu_ms < 2000);  // 50 ms is the goal at -O2 (tests/bench); here it must only stay linear

@@ -117,7 +117,9 @@ TEST_CASE("check: all errors, on stderr, exit 4") {
   CHECK(run.out.str().empty());
   CHECK(run.err.str().find(
             "/srv/policies/private.yaml:20:1: key 'fallback' is given twice; first "
-            "in line 17\nfallback: {attempts: many}\n^\n1 error, nothing was loaded\n") !=
+            "in line 17\nfallback: {attempts: many}\n^\n2 errors, nothing was loaded\n") !=
+        std::string::npos);
+  CHECK(run.err.str().find("/srv/policies/private.yaml:19:1: unknown key 'stricct_params'") !=
         std::string::npos);
   policy.replace(policy.find("fallback: {attempts: many}"), 26, "unpriced: maybe");
   run.err.str("");

@@ -58,10 +58,11 @@ void complete_prompt(Usage& usage, const AttemptFacts& facts) {
   input = estimate(std::max<std::int64_t>(rest, 0));
 }
 
-// Generous bounds: tokenisers of some languages need more than a token a byte, templates and hidden
-// system prompts add to what we sent, and hidden reasoning is inside the cap.
+// Bounds beyond which a claim is no count: what a model cannot have read or written. Below them the
+// provider bills what it claims (server tools read pages into the prompt, hidden reasoning is
+// inside the cap), so that is what was spent, flagged where our own count says otherwise.
 std::int64_t prompt_bound(const AttemptFacts& facts) {
-  return 4 * facts.classification->prompt_tokens_upper + 8'192;
+  return std::max(facts.target->context, 4 * facts.classification->prompt_tokens_upper + 8'192);
 }
 std::int64_t completion_bound(const AttemptFacts& facts) {
   return 2 * std::max(facts.output_cap, facts.target->max_output) + 4'096;
@@ -71,6 +72,17 @@ std::string region_of(const Target& target) {
   const auto found = target.labels.find("region");
   return found == target.labels.end() || found->second.empty() ? std::string()
                                                                : found->second.front();
+}
+
+// More than our own upper count and a tenth. Templates add some hundred tokens to a prompt.
+bool above_what_was_sent(const Usage& usage, const AttemptFacts& facts) {
+  const std::int64_t upper = facts.classification->prompt_tokens_upper;
+  return usage.prompt_tokens() > upper + upper / 10 + 512;
+}
+// A token shows at least one byte; reasoning that is hidden is counted apart.
+bool above_what_came(const Usage& usage, const AttemptFacts& facts) {
+  const std::int64_t bytes = facts.output_bytes + facts.reasoning_bytes;
+  return usage[TokenClass::output].count > bytes + bytes / 10 + 64;
 }
 
 struct Priced {
@@ -106,6 +118,8 @@ Usage settled_usage(const AttemptFacts& facts) {
   if (prompt_reported(usage) && usage.prompt_tokens() > prompt_bound(facts)) {
     suspect(usage, "prompt tokens far above the request's size");
     estimate_prompt(usage, facts);
+  } else if (prompt_reported(usage) && above_what_was_sent(usage, facts)) {
+    suspect(usage, "prompt tokens above the request's size");
   }
   if (facts.no_output) {
     complete_prompt(usage, facts);
@@ -117,6 +131,10 @@ Usage settled_usage(const AttemptFacts& facts) {
     estimate_completion(usage, facts);
   } else if (reported && facts.output_cap > 0 && usage.completion_tokens() > facts.output_cap) {
     suspect(usage, "completion tokens above the cap");
+  } else if (reported && facts.complete && above_what_came(usage, facts)) {
+    suspect(usage, "completion tokens above what the answer shows");
+  } else if (reported && usage.completion_tokens() == 0 && facts.output_bytes > 0) {
+    suspect(usage, "no completion tokens for an answer that shows some");
   }
   complete_prompt(usage, facts);
   // A cut stream may carry an early count (Anthropic's message_start says 1): what arrived since

@@ -26,6 +26,7 @@ struct Fixture {
       target.name = name;
       target.price_id = name;
       target.max_output = 1'000;
+      target.context = 200'000;
       catalog.targets.push_back(target);
     }
     classification.prompt_tokens = 100;
@@ -64,6 +65,8 @@ TEST_CASE("what the upstream measured is billed, what it did not report is estim
   } rows[] = {
       {"a plausible claim stands", claim(90, 50), 200, true, 90, 50, false, ""},
       {"an explicit zero is a measurement", claim(0, 0), 0, true, 0, 0, false, ""},
+      {"a zero beside text is billed and flagged", claim(90, 0), 40, true, 90, 0, false,
+       "no completion tokens for an answer that shows some"},
       {"no usage: our own counts", std::nullopt, 41, true, 100, 11, true, ""},
       {"a cut stream whose early count is stale", claim(90, 1), 400, false, 90, 100, true, ""},
       {"a cut stream that had counted further", claim(90, 120), 400, false, 90, 120, false, ""},
@@ -71,6 +74,10 @@ TEST_CASE("what the upstream measured is billed, what it did not report is estim
        "completion tokens above the cap"},
       {"an absurd completion is replaced", claim(90, 1'000'000'000), 40, true, 90, 10, true,
        "completion tokens far above the cap"},
+      {"more than was sent is flagged but billed: pages that a server tool read", claim(90'000, 5),
+       20, true, 90'000, 5, false, "prompt tokens above the request's size"},
+      {"more than the answer shows is flagged but billed", claim(90, 400), 40, true, 90, 400, false,
+       "completion tokens above what the answer shows"},
       {"an absurd prompt is replaced", claim(1'000'000'000, 5), 20, true, 100, 5, true,
        "prompt tokens far above the request's size"},
   };

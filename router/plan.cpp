@@ -18,7 +18,9 @@ std::uint64_t mixed(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// An account out of money is told with 429 as well, and no waiting helps there.
 bool upstream_is_busy(const Error& error) {
+  if (error.fault() == Fault::upstream_auth) return false;
   return error.upstream_status() == 429 || error.upstream_status() >= 500;
 }
 

@@ -36,13 +36,18 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+// A pinned decision is judged by its own target alone: the others were never meant to serve.
+bool meant_to_serve(const Decision& decision, const Candidate& candidate) {
+  return !decision.pinned || !decision.baseline || candidate.target == *decision.baseline;
+}
+
 // The names of the targets that a reason excludes, at most a few: the message stays readable.
 std::string excluded_names(const Decision& decision, const Catalog& catalog, WhyNot why) {
   constexpr std::size_t names_max = 5;
   std::vector<std::string> names;
   std::size_t count = 0;
   for (const Candidate& candidate : decision.candidates) {
-    if (candidate.why_not != why) continue;
+    if (candidate.why_not != why || !meant_to_serve(decision, candidate)) continue;
     if (++count <= names_max) names.push_back(catalog.targets[candidate.target].name);
   }
   std::string text = listed(names);
@@ -62,12 +67,11 @@ std::string summary(const Decision& decision, const Catalog& catalog) {
   return text;
 }
 
-// With one reason for all, whatever else holds beside it, that reason is the answer. A pinned
-// decision is judged by its own target alone: the others were never meant to serve.
+// With one reason for all, whatever else holds beside it, that reason is the answer.
 bool excludes_all(const Decision& decision, WhyNot why) {
   bool any = false;
   for (const Candidate& candidate : decision.candidates) {
-    if (decision.pinned && decision.baseline && candidate.target != *decision.baseline) continue;
+    if (!meant_to_serve(decision, candidate)) continue;
     if (candidate.why_not != why) return false;
     any = true;
   }

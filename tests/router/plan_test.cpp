@@ -318,6 +318,16 @@ TEST_CASE("plan: the failure is the most telling, retryable only if nothing can 
        false,
        false,
        {}},
+      {"an account out of money answers 429, which no waiting mends",
+       {failed(
+            a,
+            Error(Fault::upstream_auth, Origin::upstream, "no credit").with_upstream_status(429)),
+        failed(b, wrong_key()), failed(c, wrong_key())},
+       "upstream_auth",
+       "no credit",
+       false,
+       false,
+       {}},
   };
   for (const auto& row : rows) {
     CAPTURE(row.when);

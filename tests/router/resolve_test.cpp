@@ -202,7 +202,11 @@ TEST_CASE("infeasible: a pinned target is judged by itself") {
   World world;
   world.pinned = mini;
   world.classification.prompt_tokens = 200'000;
-  CHECK(infeasible_error(world.decide(), world.catalog).fault() == Fault::context_length_exceeded);
+  const Error too_long = infeasible_error(world.decide(), world.catalog);
+  CHECK(too_long.fault() == Fault::context_length_exceeded);
+  CHECK(too_long.message() ==
+        "the prompt is longer than the context of every target that could serve this (context: "
+        "'mini')");
   world.classification.prompt_tokens = 100;
   world.caller.allowed_models = {"opus"};
   CHECK(infeasible_error(world.decide(), world.catalog).fault() == Fault::model_not_allowed);

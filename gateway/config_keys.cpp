@@ -174,6 +174,8 @@ Budget read_budget(ConfigContext& context, const YamlNode& node) {
   if (map.text("tz", budget.tz)) check_zone(context, *map.get("tz"), budget.tz);
   read_per(reader, map, budget);
   read_alerts(reader, map, budget);
+  // A soft budget does nothing else.
+  if (!budget.hard && budget.alert_at.empty()) budget.alert_at.push_back(1.0);
   return budget;
 }
 

@@ -68,6 +68,22 @@ Result<void> Reloader::take(Config config) {
   return Result<void>();
 }
 
+void Reloader::audit_start() {
+  const auto config = services_.config.load();
+  const auto rows = services_.ledger.audit_rows(0);
+  if (rows.has_error()) return;  // the ledger says itself what is wrong with it
+  std::string before;
+  for (const AuditRow& row : *rows)
+    if (row.what == "reload" || row.what == "start") before = row.after_hash;
+  if (before == config->hash) return;
+  services_.ledger.audit({.time_unix_ns = services_.clock.unix_ns(),
+                          .who = "start",
+                          .what = "start",
+                          .detail = config->file,
+                          .before_hash = before,
+                          .after_hash = config->hash});
+}
+
 Result<void> Reloader::refresh_keys() {
   std::lock_guard lock(mutex_);
   Result<std::vector<KeyRecord>> stored = services_.ledger.keys();

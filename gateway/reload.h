@@ -21,6 +21,8 @@ class Reloader {
   // Reads the files again. Errors: Fault::config with all findings; `who` goes into the audit.
   // Thread-safe, one at a time; blocks on files and the ledger.
   Result<void> reload(const std::string& who);
+  // Puts a configuration that was changed while no gateway ran on record. Blocks on the ledger.
+  void audit_start();
   // Keys were created or revoked in the ledger.
   Result<void> refresh_keys();
   // The listeners whose certificates a reload swaps.

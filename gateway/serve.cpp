@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "gateway/admin/admin.h"
+#include "gateway/alerts.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "gateway/http_error.h"
@@ -106,6 +107,7 @@ class Gateway {
         signals_(control_) {
     services_.access_log = options_.access_log;
     services_.learning = &learning_;
+    budgets_.on_alert([this](const BudgetAlert& alert) { alerts_.send(alert); });
   }
 
   Result<void> prepare();  // everything but listening
@@ -130,6 +132,7 @@ class Gateway {
   SessionBook sessions_;
   Metrics metrics_;
   Services services_;
+  AlertSender alerts_;
   LearningBook learning_;
   Reloader reloader_;
   asio::io_context control_;  // signals, reloads, the minute's chores; runs on the main thread
@@ -140,7 +143,6 @@ class Gateway {
   std::unique_ptr<HttpServer> data_, admin_;
   std::vector<std::thread> threads_;
   std::optional<asio::steady_timer> minute_, drain_limit_;
-  int undrained_ = 2;
   std::int64_t retained_ns_ = 0;  // when old rows were last rolled up
 };
 
@@ -169,6 +171,7 @@ Result<void> Gateway::start() {
   Result<void> noted = write_run_file(ledger_path_, RunningGateway{getpid(), scheme + admin});
   if (noted.has_error()) return noted;
   reloader_.watch_tls({data_.get(), admin_.get()});
+  reloader_.audit_start();
   // From the moment that others learn of it, a signal drains it.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   log_event(LogLevel::info, "start",
@@ -256,13 +259,12 @@ void Gateway::drain() {
   services_.draining = true;
   sd_notify("STOPPING=1");
   log_event(LogLevel::info, "drain", {{"in_flight", std::to_string(services_.in_flight.load())}});
-  const auto drained = [this] {
-    asio::post(control_, [this] {
-      if (--undrained_ == 0) stop();
-    });
+  // Probes, metrics and the command line are answered until the last stream has ended.
+  const auto admin_drained = [this] { asio::post(control_, [this] { stop(); }); };
+  const auto data_drained = [this, admin_drained] {
+    asio::post(control_, [this, admin_drained] { admin_->drain(admin_drained); });
   };
-  data_->drain(drained);
-  admin_->drain(drained);
+  data_->drain(data_drained);
   drain_limit_.emplace(control_, std::chrono::milliseconds(options_.drain_ms));
   drain_limit_->async_wait([this](boost::system::error_code error) {
     if (!error) stop();

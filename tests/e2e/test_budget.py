@@ -1,7 +1,9 @@
 """Budgets under concurrency (F7), their edges, rate limits and keys."""
 
 import concurrent.futures
+import http.server
 import json
+import threading
 import time
 
 import pytest
@@ -95,6 +97,53 @@ def test_soft_budget_only_alerts(stack):
     stack.start(config={"budgets": [hard("0.000001", kind="soft", alert_at=[0.5, 1.0])]},
                 script={"defaults": CALL})
     assert [stack.chat(PROMPT, model="gpt", max_tokens=100)[0] for _ in range(3)] == [200] * 3
+
+
+class Webhook(http.server.BaseHTTPRequestHandler):
+    """Fails once, so that a second try is seen as well."""
+    taken, failures = [], 1
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        fails, Webhook.failures = Webhook.failures > 0, Webhook.failures - 1
+        if not fails:
+            Webhook.taken.append((self.path, self.headers["content-type"], json.loads(body)))
+        self.send_response(500 if fails else 204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_budget_calls_its_webhook_and_logs_once_a_share(stack):
+    server = http.server.HTTPServer(("127.0.0.1", 0), Webhook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/hook?token=secret"
+    soft = {"name": "watch", "match": {"key": "ci"}, "usd": world.Number("0.00001"),
+            "window": "day", "kind": "soft"}
+    stack.start(config={"budgets": [{**soft, "alert_at": [world.Number("0.5"), world.Number("1")],
+                                     "webhook": url}, {**soft, "name": "plain"}]},
+                script={"defaults": CALL})
+    for _ in range(3):
+        assert stack.chat(PROMPT, model="gpt", max_tokens=100)[0] == 200
+    end = time.monotonic() + 8
+    while len(Webhook.taken) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert [(path, kind, body["share"]) for path, kind, body in Webhook.taken] == [
+        ("/hook?token=secret", "application/json", 0.5),
+        ("/hook?token=secret", "application/json", 1)]
+    body = Webhook.taken[0][2]
+    assert (body["event"], body["budget"], body["scope"], body["kind"], body["window"]) == (
+        "budget_alert", "watch", "key ci", "soft", "day")
+    assert body["limit_usd"] == 0.00001 and body["spent_usd"] >= 0.00001
+    assert body["from"].endswith("T00:00:00Z") and body["until"] > body["from"]
+    stack.gateway.stop()
+    server.shutdown()
+    alerts = [json.loads(line) for line in stack.gateway.stderr().splitlines()
+              if '"budget_alert"' in line]
+    assert [(a["budget"], a["share"]) for a in alerts] == [
+        ("watch", "0.5"), ("watch", "1"), ("plain", "1")]
+    assert "token=secret" not in stack.gateway.stderr()
 
 
 def test_budget_per_tag_and_session(stack):

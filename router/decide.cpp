@@ -144,7 +144,11 @@ class Decider {
       if (excluded) w.hard |= bit(why);
     };
     exclude_if(!fits_context(t), WhyNot::context);
-    exclude_if((in_.classification.needs & ~t.can) != 0 || for_others(t), WhyNot::capability);
+    // A parameter that a pinned target cannot take is dropped by its adapter, or refused by it when
+    // the policy is strict.
+    Capabilities needs = in_.classification.needs;
+    if (in_.pinned == w.target) needs &= ~static_cast<Capabilities>(Capability::logprobs);
+    exclude_if((needs & ~t.can) != 0 || for_others(t), WhyNot::capability);
     exclude_if(!allowed(t), WhyNot::allow_list);
     exclude_if(!affordable(t, w.cost), WhyNot::budget);
     exclude_if(now.breaker == BreakerState::open || now.at_limit, WhyNot::breaker);

@@ -55,6 +55,15 @@ bool read_max_tokens(FieldReader& in, JsonView value, const JsonPath& path, Chat
   return true;
 }
 
+// Kept under its own name: OpenAI counts it apart from `user`.
+bool read_safety_identifier(FieldReader& in, JsonView value, const JsonPath& path,
+                            ChatRequest& out) {
+  std::string text;
+  if (!in.string(value, path, text)) return false;
+  if (value.present()) out.extra.push_back({"safety_identifier", value.json()});
+  return true;
+}
+
 using In = FieldReader&;
 using Value = JsonView;
 using Path = const JsonPath&;
@@ -88,8 +97,7 @@ constexpr OpenAiField common_fields[] = {
     {"service_tier",
      [](In in, Value v, Path p, Out out) { return in.string(v, p, out.service_tier); }},
     {"user", [](In in, Value v, Path p, Out out) { return in.string(v, p, out.user); }},
-    {"safety_identifier",
-     [](In in, Value v, Path p, Out out) { return in.string(v, p, out.user); }},
+    {"safety_identifier", read_safety_identifier},
     {"prompt_cache_key",
      [](In in, Value v, Path p, Out out) { return in.string(v, p, out.prompt_cache_key); }},
 };

@@ -244,11 +244,20 @@ bool has_extra(const ChatRequest& request, std::string_view name) {
 void write_rest(Encoding& e) {
   const ChatRequest& request = e.request;
   const bool own_metadata = e.own_dialect && has_extra(request, "metadata");
-  if (e.filter.takes("user", !request.user.empty() && !own_metadata)) {
+  // Which of the client's users it is: OpenAI has two names for that, Anthropic one place.
+  const auto safety =
+      std::find_if(request.extra.begin(), request.extra.end(), [&](const NamedJson& field) {
+        return !e.own_dialect && field.name == "safety_identifier" &&
+               !e.filter.rejected(field.name);
+      });
+  if (safety != request.extra.end()) {
+    e.out.key("metadata").begin_object().key("user_id").raw(safety->json).end_object();
+  } else if (e.filter.takes("user", !request.user.empty() && !own_metadata)) {
     e.out.key("metadata").begin_object().key("user_id").string(request.user).end_object();
   }
   e.filter.drop_if("prompt_cache_key", !request.prompt_cache_key.empty());
   for (const NamedJson& field : request.extra) {
+    if (safety != request.extra.end() && &field == &*safety) continue;
     if (!e.own_dialect) {
       e.filter.drop(field.name);
     } else if (e.filter.takes(field.name, true)) {

@@ -123,7 +123,11 @@ void write_generation(Encoding& e) {
   write_number(e, "presence_penalty", "presencePenalty", sampling.presence_penalty);
   write_number(e, "frequency_penalty", "frequencyPenalty", sampling.frequency_penalty);
   if (e.filter.takes("n", e.request.n > 1)) e.out.key("candidateCount").integer(e.request.n);
-  if (e.filter.takes("logprobs", sampling.logprobs.value_or(false))) {
+  const bool logprobs = sampling.logprobs.value_or(false);
+  if (logprobs && !has(e.target.can, Capability::logprobs)) {
+    e.filter.drop("logprobs");  // of a pinned target
+    e.filter.drop_if("top_logprobs", sampling.top_logprobs.has_value());
+  } else if (e.filter.takes("logprobs", logprobs)) {
     e.out.key("responseLogprobs").boolean(true);
     write_integer(e, "top_logprobs", "logprobs", sampling.top_logprobs);
   }

@@ -41,7 +41,7 @@ constexpr std::array<QuirkRow, 10> quirk_rows = {{
      .required = "any",
      .stream_options = false,
      .refuses = {"user", "prompt_cache_key", "logit_bias", "logprobs", "top_logprobs", "store",
-                 "verbosity"}},
+                 "verbosity", "safety_identifier"}},
     {.quirks = Quirks::xai, .output_cap = "max_completion_tokens"},
     {.quirks = Quirks::groq,
      .output_cap = "max_completion_tokens",
@@ -176,7 +176,11 @@ void write_sampling(Encoding& e, std::string_view effort) {
     e.filter.drop_if("stop", !sampling.stop.empty());
     return;
   }
-  if (e.takes("logprobs", logprobs)) {
+  // A pinned target may lack them; a routed request goes to one that has them.
+  if (sampling.logprobs.value_or(false) && !has(e.target.can, Capability::logprobs)) {
+    e.filter.drop("logprobs");
+    e.filter.drop_if("top_logprobs", sampling.top_logprobs.has_value());
+  } else if (e.takes("logprobs", logprobs)) {
     e.out.key("logprobs").boolean(true);
     if (e.takes("top_logprobs", sampling.top_logprobs.has_value())) {
       e.out.key("top_logprobs").integer(*sampling.top_logprobs);

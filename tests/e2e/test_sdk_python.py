@@ -168,6 +168,28 @@ def test_parameters_a_model_refuses_are_dropped_and_named(started, client):
     assert "temperature" not in sent and "logprobs" not in sent
 
 
+def test_logprobs_of_a_pinned_model_that_has_none_are_dropped(started, client):
+    raw = client.chat.completions.with_raw_response.create(
+        model="sonnet", messages=QUESTION, logprobs=True, top_logprobs=2)
+    assert raw.headers["x-jevons-target"] == "sonnet"
+    assert "logprobs" in raw.headers["x-jevons-dropped-params"]
+    assert raw.parse().choices[0].logprobs is None
+
+
+def test_safety_identifier_keeps_its_name(started, client):
+    def sent_to(model, **fields):
+        raw = client.chat.completions.with_raw_response.create(model=model, messages=QUESTION,
+                                                               **fields)
+        return (json.loads(started.upstream.requests()[-1]["body"]),
+                raw.headers.get("x-jevons-dropped-params", ""))
+    sent, _ = sent_to("gpt", safety_identifier="s", user="u")
+    assert (sent["safety_identifier"], sent["user"]) == ("s", "u")
+    sent, dropped = sent_to("sonnet", safety_identifier="s")
+    assert (sent["metadata"], dropped) == ({"user_id": "s"}, "")
+    assert sent_to("flash-lite", safety_identifier="s")[1] == "safety_identifier"
+    assert sent_to("small", safety_identifier="s")[1] == "safety_identifier"
+
+
 def test_unknown_body_fields_pass_within_a_dialect(started, client):
     client.chat.completions.create(model="gpt", messages=QUESTION, seed=5, verbosity="low",
                                    extra_body={"brand_new_field": {"a": [1, 2]}})

@@ -134,7 +134,7 @@ AnonymousRequest anonymous_request(const HttpRequest& http) {
   request.has_body = !http.body.empty();
   for (const Header& header : http.headers)
     request.has_forwarded = request.has_forwarded || header.name == "forwarded" ||
-                            header.name.starts_with("x-forwarded-");
+                            header.name == "x-real-ip" || header.name.starts_with("x-forwarded-");
   return request;
 }
 

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #ifndef JEVONS_REVISION
 #define JEVONS_REVISION "unknown"
@@ -40,7 +42,8 @@ const Buckets cost_buckets{1e-6, 1e-5, 1e-4, .001, .0025, .005, .01, .025,
 
 // The process's own gauges, as every Prometheus client exports them; prometheus-cpp has none.
 struct ProcessSample {
-  double cpu_seconds = 0, resident_bytes = 0, virtual_bytes = 0, open_fds = 0, start_time = 0;
+  double cpu_seconds = 0, resident_bytes = 0, virtual_bytes = 0, open_fds = 0, max_fds = 0;
+  double start_time = 0;
 };
 
 double start_time_seconds() {
@@ -72,6 +75,13 @@ ProcessSample sample_process() {
   const auto page = static_cast<double>(sysconf(_SC_PAGESIZE));
   sample.virtual_bytes = pages_virtual * page;
   sample.resident_bytes = pages_resident * page;
+  std::error_code unreadable;
+  for (std::filesystem::directory_iterator fds("/proc/self/fd", unreadable), end; fds != end;
+       fds.increment(unreadable))
+    ++sample.open_fds;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  sample.max_fds = static_cast<double>(limit.rlim_cur);
   static const double started = start_time_seconds();
   sample.start_time = started;
   return sample;
@@ -100,13 +110,20 @@ struct Metrics::Impl {
   std::unordered_map<std::string, Counter*> counters;
   std::unordered_map<std::string, Histogram*> histograms;
 
+  // A family without series yet is left out by the registry; a scrape shows its HELP and TYPE, so
+  // that whoever writes a rule finds every name.
+  std::vector<prometheus::MetricFamily> described;
+
   Family<Counter>& counter(const char* name, const char* help) {
+    described.push_back({name, help, prometheus::MetricType::Counter, {}});
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
   }
   Family<Gauge>& gauge(const char* name, const char* help) {
+    described.push_back({name, help, prometheus::MetricType::Gauge, {}});
     return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
   }
   Family<Histogram>& histogram(const char* name, const char* help) {
+    described.push_back({name, help, prometheus::MetricType::Histogram, {}});
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
   }
 
@@ -165,6 +182,8 @@ struct Metrics::Impl {
   Family<Counter>& cpu = counter("process_cpu_seconds_total", "User and system CPU time.");
   Family<Gauge>& resident = gauge("process_resident_memory_bytes", "Resident memory.");
   Family<Gauge>& virtual_memory = gauge("process_virtual_memory_bytes", "Virtual memory.");
+  Family<Gauge>& open_fds = gauge("process_open_fds", "Open file descriptors.");
+  Family<Gauge>& max_fds = gauge("process_max_fds", "Most file descriptors that may be open.");
   Family<Gauge>& start_time = gauge("process_start_time_seconds", "Start of the process.");
 
   AttemptSeries& of(std::string_view policy, const TargetId& t);
@@ -216,6 +235,8 @@ void Metrics::Impl::touch_process() {
   cpu_seconds.Increment(sample.cpu_seconds - cpu_seconds.Value());
   resident.Add({}).Set(sample.resident_bytes);
   virtual_memory.Add({}).Set(sample.virtual_bytes);
+  open_fds.Add({}).Set(sample.open_fds);
+  max_fds.Add({}).Set(sample.max_fds);
   start_time.Add({}).Set(sample.start_time);
 }
 
@@ -378,7 +399,12 @@ void Metrics::usage_suspicious(const TargetId& target) {
 
 std::string Metrics::text() {
   impl_->touch_process();
-  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+  std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+  std::unordered_set<std::string> with_series;
+  for (const prometheus::MetricFamily& family : families) with_series.insert(family.name);
+  for (const prometheus::MetricFamily& family : impl_->described)
+    if (!with_series.contains(family.name)) families.push_back(family);
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace jevons

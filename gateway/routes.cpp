@@ -104,10 +104,18 @@ Error bad_field(std::string_view name, std::string_view expected) {
   return error;
 }
 
+std::size_t characters(std::string_view utf8) {
+  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
 Result<Feedback> read_feedback(const Exchange& x) {
   JsonDocument document;
   Result<JsonView> root = document.parse(x.http.body);
   if (root.has_error()) return root.error();
+  if (!root->is_object())
+    return Error(Fault::invalid_value, Origin::client, "the body must be a JSON object");
   Feedback feedback;
   feedback.key = x.caller.key_name;
   feedback.time_unix_ns = x.started_unix_ns;
@@ -126,11 +134,12 @@ Result<Feedback> read_feedback(const Exchange& x) {
   if (!score || !(*score >= 0 && *score <= 1)) return bad_field("score", "a number from 0 to 1");
   feedback.score = *score;
   feedback.source = std::string((*root)["source"].text());
-  if (feedback.source.empty() || feedback.source.size() > 64)
+  if (feedback.source.empty() || characters(feedback.source) > 64)
     return bad_field("source", "a string of 1 to 64 characters");
   const JsonView label = (*root)["label"];
   if (label.present() && !label.is_string()) return bad_field("label", "a string");
   feedback.label = std::string(label.text());
+  if (characters(feedback.label) > 1024) return bad_field("label", "at most 1024 characters");
   return feedback;
 }
 

@@ -19,6 +19,7 @@ struct AdminAnswer {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::string allow{};  // of a 405: the methods that the path takes
 };
 
 AdminAnswer admin_livez(AdminContext& context, const HttpRequest& http);

@@ -68,6 +68,33 @@ AdminAnswer error_answer(const Error& error) {
   return AdminAnswer{http.status, "application/json", std::move(http.body)};
 }
 
+// The methods that a path of either table takes; empty for a path that is in none.
+std::string allowed_methods(std::string_view path) {
+  std::string methods = ledger_methods(path);
+  for (const AdminRoute& route : routes)
+    if (route.path == path) methods.append(methods.empty() ? "" : ", ").append(route.method);
+  if (methods.starts_with("GET")) methods.insert(3, ", HEAD");
+  return methods;
+}
+
+AdminAnswer wrong_path_or_method(const HttpRequest& http) {
+  std::string allow = allowed_methods(http.path);
+  if (allow.empty())
+    return error_answer(
+        Error(Fault::not_found, Origin::client, "no such admin path: " + http.path.substr(0, 200)));
+  AdminAnswer refused =
+      error_answer(Error(Fault::method_not_allowed, Origin::client, http.path + " takes " + allow));
+  refused.allow = std::move(allow);
+  return refused;
+}
+
+// The id as in every other error body; what the ledger's API refuses has none, because the command
+// line hears it without HTTP.
+void add_request_id(AdminAnswer& reply, const std::string& id) {
+  if (reply.body.ends_with("}}"))
+    reply.body.insert(reply.body.size() - 1, ",\"request_id\":\"" + id + '"');
+}
+
 struct Admin {
   explicit Admin(AdminContext with) : context(with) {}
   AdminContext context;
@@ -79,35 +106,30 @@ struct Admin {
 std::optional<AdminAnswer> ledger_answer(Admin& admin, const Config& config,
                                          const HttpRequest& http) {
   if (!http.path.starts_with("/admin/v1/")) return std::nullopt;
-  const Access access = http.method == "GET" ? Access::view : Access::admin;
+  const std::string method = http.method == "HEAD" ? "GET" : http.method;
+  const Access access = method == "GET" ? Access::view : Access::admin;
   if (Result<void> allowed = authorise(config, http, access); allowed.has_error())
     return error_answer(allowed.error());
   Services& services = admin.context.services;
   LedgerApi api{services.ledger, services.clock, services.keys.pepper(), config.keys, "admin", {}};
   api.keys_changed = [&admin] { (void)admin.context.reloader.refresh_keys(); };
   std::optional<LedgerAnswer> found =
-      answer_ledger_call(api, LedgerCall{http.method, http.path, http.query, http.body});
+      answer_ledger_call(api, LedgerCall{method, http.path, http.query, http.body});
   if (!found) return std::nullopt;
   return AdminAnswer{found->status, std::move(found->content_type), std::move(found->body)};
 }
 
 AdminAnswer answer(Admin& admin, const HttpRequest& http) {
   const auto config = admin.context.services.config.load();
-  bool path_known = false;
   for (const AdminRoute& route : routes) {
     if (http.path != route.path) continue;
-    path_known = true;
     if (http.method != route.method && !(http.method == "HEAD" && route.method == "GET")) continue;
     Result<void> allowed = authorise(*config, http, route.access);
     if (allowed.has_error()) return error_answer(allowed.error());
     return route.act(admin.context, http);
   }
   if (auto found = ledger_answer(admin, *config, http)) return std::move(*found);
-  if (path_known)
-    return error_answer(
-        Error(Fault::method_not_allowed, Origin::client, http.path + " does not take that method"));
-  return error_answer(
-      Error(Fault::not_found, Origin::client, "no such admin path: " + http.path.substr(0, 200)));
+  return wrong_path_or_method(http);
 }
 
 asio::awaitable<AdminAnswer> answer_blocking(std::shared_ptr<Admin> admin,
@@ -122,8 +144,13 @@ asio::awaitable<void> serve_admin(std::shared_ptr<Admin> admin, const HttpReques
   std::vector<Header> headers;
   headers.push_back(Header{"content-type", reply.content_type});
   headers.push_back(Header{"cache-control", "no-store"});
-  if (reply.status >= 400)
+  if (!reply.allow.empty()) headers.push_back(Header{"allow", reply.allow});
+  const std::string id = request_id_text(new_request_id(admin->context.services.clock));
+  headers.push_back(Header{"x-request-id", id});
+  if (reply.status >= 400) {
     headers.push_back(Header{"x-should-retry", reply.status == 503 ? "true" : "false"});
+    add_request_id(reply, id);
+  }
   co_await responder.send(reply.status, std::move(headers), std::move(reply.body));
 }
 

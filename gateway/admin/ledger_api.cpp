@@ -6,6 +6,7 @@
 #include <rapidjson/writer.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "gateway/admin/decisions_report.h"
@@ -200,7 +201,7 @@ void write_key(Writer& writer, const KeyRecord& key, std::int64_t now_s) {
   writer.EndObject();
 }
 
-LedgerAnswer list_keys(const LedgerApi& api) {
+LedgerAnswer list_keys(const LedgerApi& api, const LedgerCall&) {
   const auto stored = api.ledger.keys();
   if (!stored) return refusal(stored.error());
   const std::int64_t now_s = api.clock.unix_ns() / ns_a_second;
@@ -314,7 +315,7 @@ LedgerAnswer one_text(const char* name, std::string_view value) {
   return answer(buffer);
 }
 
-LedgerAnswer verify(const LedgerApi& api) {
+LedgerAnswer verify(const LedgerApi& api, const LedgerCall&) {
   const auto result = api.ledger.verify();
   return result ? one_text("result", *result) : refusal(result.error());
 }
@@ -339,7 +340,7 @@ LedgerAnswer backup(const LedgerApi& api, const LedgerCall& call) {
   return one_text("file", file);
 }
 
-LedgerAnswer export_csv(const LedgerApi& api) {
+LedgerAnswer export_csv(const LedgerApi& api, const LedgerCall&) {
   LedgerAnswer result{.status = 200, .content_type = "text/csv; charset=utf-8", .body = {}};
   const auto done = api.ledger.export_csv([&](std::string_view piece) { result.body += piece; });
   return done ? result : refusal(done.error());
@@ -398,18 +399,37 @@ std::string query_pair(std::string_view name, std::string_view value) {
   return encoded(name) + "=" + encoded(value);
 }
 
+namespace {
+
+struct LedgerRoute {
+  std::string_view method, path;
+  LedgerAnswer (*act)(const LedgerApi&, const LedgerCall&);
+};
+constexpr std::array<LedgerRoute, 10> routes{{
+    {"GET", "/admin/v1/spend", spend},
+    {"GET", "/admin/v1/decisions", decisions},
+    {"GET", "/admin/v1/keys", list_keys},
+    {"POST", "/admin/v1/keys", create},
+    {"POST", "/admin/v1/keys/rotate", rotate},
+    {"POST", "/admin/v1/keys/revoke", revoke},
+    {"GET", "/admin/v1/audit", audit},
+    {"GET", "/admin/v1/ledger/verify", verify},
+    {"GET", "/admin/v1/ledger/export", export_csv},
+    {"POST", "/admin/v1/ledger/backup", backup},
+}};
+
+}  // namespace
+
+std::string ledger_methods(std::string_view path) {
+  std::string methods;
+  for (const LedgerRoute& route : routes)
+    if (route.path == path) methods.append(methods.empty() ? "" : ", ").append(route.method);
+  return methods;
+}
+
 std::optional<LedgerAnswer> answer_ledger_call(const LedgerApi& api, const LedgerCall& call) {
-  const bool get = call.method == "GET", post = call.method == "POST";
-  if (get && call.path == "/admin/v1/spend") return spend(api, call);
-  if (get && call.path == "/admin/v1/decisions") return decisions(api, call);
-  if (get && call.path == "/admin/v1/keys") return list_keys(api);
-  if (post && call.path == "/admin/v1/keys") return create(api, call);
-  if (post && call.path == "/admin/v1/keys/rotate") return rotate(api, call);
-  if (post && call.path == "/admin/v1/keys/revoke") return revoke(api, call);
-  if (get && call.path == "/admin/v1/audit") return audit(api, call);
-  if (get && call.path == "/admin/v1/ledger/verify") return verify(api);
-  if (get && call.path == "/admin/v1/ledger/export") return export_csv(api);
-  if (post && call.path == "/admin/v1/ledger/backup") return backup(api, call);
+  for (const LedgerRoute& route : routes)
+    if (route.path == call.path && route.method == call.method) return route.act(api, call);
   return std::nullopt;
 }
 

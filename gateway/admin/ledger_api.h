@@ -39,7 +39,11 @@ struct LedgerApi {
   std::function<void()> keys_changed;      // may be empty
 };
 
-// Blocking. Empty for a path that is none of the above. Failures are answers:
+// The methods that a path above takes, as an Allow header lists them; empty for any other path.
+std::string ledger_methods(std::string_view path);
+
+// Blocking. Empty for a path that is none of the above, or a method that it does not take. Failures
+// are answers:
 // {"error":{"message","code","param"}}.
 std::optional<LedgerAnswer> answer_ledger_call(const LedgerApi& api, const LedgerCall& call);
 

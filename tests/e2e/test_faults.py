@@ -64,6 +64,17 @@ def test_usage_lies(stack, lie, stream):
         assert "measured" in sources, row
 
 
+def test_a_prompt_that_grew_upstream_is_billed_and_flagged(stack):
+    """A server tool reads pages into the prompt: far above what was sent, and the provider bills it."""
+    stack.start(script={"defaults": {"prompt_tokens": 150_000, "completion_tokens": 500}})
+    assert stack.chat(model="sonnet")[0] == 200
+    stack.check_books()
+    (row,) = stack.rows()
+    assert (row["prompt_tokens"], row["input_source"]) == (150_000, "measured")
+    assert row["suspicion"] == ("prompt tokens above the request's size; "
+                                "completion tokens above what the answer shows")
+
+
 @pytest.mark.estimated
 @pytest.mark.parametrize("value", [-5, "12", "raw:1.5", "raw:99999999999999999999", "raw:{}"])
 def test_a_prompt_count_that_is_none_is_never_billed_as_zero(stack, value):
@@ -132,6 +143,16 @@ def test_body_that_dies(started, fault):
     assert status == 502, answer
     assert fields["x-should-retry"] == "false", "the upstream may have billed it"
     assert answer["error"]["code"] in ("upstream_error", "upstream_protocol_error")
+
+
+@pytest.mark.parametrize("model", ["gpt", "sonnet"])
+def test_exhausted_quota_is_not_an_overload(started, model):
+    """429 for want of money: no waiting helps, so no SDK shall retry."""
+    started.upstream.script(defaults={"status": 429, "error_type": "insufficient_quota",
+                                      "error_code": "insufficient_quota"})
+    status, fields, answer = started.chat(model=model)
+    assert (status, answer["error"]["code"]) == (502, "upstream_auth"), answer
+    assert fields["x-should-retry"] == "false"
 
 
 # F12: the client leaves.

@@ -222,3 +222,20 @@ def test_admin_errors_have_the_shape_of_all_others(started):
         error = json.loads(text)["error"]
         assert (found, error["code"], error["type"]) == (status, code, "invalid_request_error")
         assert fields["x-should-retry"] == "false"
+        assert json.loads(text)["request_id"] == fields["x-request-id"]
+
+
+@pytest.mark.parametrize("path,method,allow", [
+    ("/admin/v1/keys", "DELETE", "GET, HEAD, POST"), ("/admin/v1/spend", "POST", "GET, HEAD"),
+    ("/admin/v1/keys/rotate", "GET", "POST"), ("/admin/v1/reload", "GET", "POST"),
+    ("/admin/v1/decisions", "PUT", "GET, HEAD"), ("/metrics", "POST", "GET, HEAD")])
+def test_admin_says_which_methods_a_path_takes(started, path, method, allow):
+    status, fields, text = started.gateway.admin(path, method=method)
+    assert (status, fields["allow"]) == (405, allow), text
+    assert json.loads(text)["error"]["code"] == "method_not_allowed"
+
+
+def test_head_on_admin_paths(started):
+    for path in ("/admin/v1/spend", "/admin/v1/keys", "/admin/v1/targets", "/metrics"):
+        status, _, text = started.gateway.admin(path, method="HEAD")
+        assert (status, text) == (200, "")

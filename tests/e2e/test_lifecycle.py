@@ -78,6 +78,44 @@ def test_sigterm_finishes_open_streams(stack):
             assert status == 200 and events[-1] == "[DONE]", text[-300:]
 
 
+def test_a_drain_leaves_the_admin_listener_open(stack):
+    """Whoever watches sees the drain: the probe fails, metrics and reports are still there."""
+    stack.start(script={"defaults": {"tokens": 40, "chunk_ms": 25}})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        stream = pool.submit(stack.stream, "q", "gpt")
+        end = time.monotonic() + 5
+        while stack.upstream.stats()["open"] < 1 and time.monotonic() < end:
+            time.sleep(0.01)
+        stack.gateway.child.send_signal(signal.SIGTERM)
+        end = time.monotonic() + 5
+        while stack.gateway.admin("/readyz")[0] == 200 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert stack.gateway.admin("/readyz")[::2] == (503, "draining\n")
+        assert "jevons_inflight_requests 1" in stack.gateway.admin("/metrics")[2]
+        assert "attempts" in stack.spend("--by", "model")["total"]
+        assert stream.result()[2][-1] == "[DONE]"
+    assert stack.gateway.child.wait(10) == 0
+
+
+def test_the_audit_has_every_change_of_configuration(stack):
+    """Those made by a reload, and those made while no gateway ran."""
+    stack.start()
+    policy = {**world.POLICY, "objective": "best"}
+    world.save(stack.folder / "gateway" / "default.yaml", policy)
+    assert stack.gateway.admin("/admin/v1/reload", method="POST")[0] == 200
+    assert stack.gateway.stop() == 0
+    world.save(stack.folder / "gateway" / "default.yaml", world.POLICY)
+    for _ in range(2):
+        stack.start()
+        rows = json.loads(stack.gateway.cli("audit", "--json").stdout)["rows"]
+        stack.gateway.stop()
+    assert [row["what"] for row in rows] == ["keys.create", "start", "reload", "start"], rows
+    first, reload, second = rows[1:]
+    assert (first["before"], reload["who"], second["who"]) == ("", "admin", "start")
+    assert reload["before"] == first["after"] == second["after"] != reload["after"]
+    assert second["before"] == reload["after"]
+
+
 def test_reload_drops_no_request(stack):
     stack.start(script={"defaults": {"tokens": 10, "chunk_ms": 2}})
     stop, results = threading.Event(), []

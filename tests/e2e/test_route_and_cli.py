@@ -66,6 +66,12 @@ def test_feedback(started):
     assert (status, answer) == (200, {"request_id": request, "accepted": True})
     assert started.post(send, "/v1/feedback")[0] == 200, "the same source replaces"
     assert started.post({**send, "score": 1.5}, "/v1/feedback")[0] == 400
+    assert started.post({**send, "source": "é" * 64}, "/v1/feedback")[0] == 200, "characters"
+    for bad, code in (({**send, "source": "x" * 65}, "invalid_value"),
+                      ({**send, "label": "x" * 1025}, "invalid_value"),
+                      ([send], "invalid_value")):
+        status, _, answer = started.post(bad, "/v1/feedback")
+        assert (status, answer["error"]["code"]) == (400, code)
     assert started.post({**send, "request_id": "01234567-unknown"}, "/v1/feedback")[0] in (400,
                                                                                            404)
 
@@ -81,6 +87,20 @@ def test_check_finds_all_errors_at_once(stack):
     assert "default.yaml:3" in text and "default.yaml:4:1" in text and "default.yaml:5" in text
     assert "objective" in text, "a did-you-mean"
     assert "^" in text, "a caret under the place"
+
+
+def test_check_goes_on_after_duplicate_keys_and_aliases(stack):
+    stack.configure(with_key=False)
+    (stack.folder / "gateway" / "default.yaml").write_text(
+        "policy: default\nserves: &s [auto]\nserves: [x]\nbaseline: *b\nobjectiv: cheapest\n"
+        "sla: {ttft_p95: 2parsecs}\n")
+    done = processes.cli(stack.config, "check", check=False, env=stack.env())
+    text = done.stdout + done.stderr
+    assert done.returncode == 4
+    for place in ("2:9: anchors", "3:1: key 'serves' is given twice; first in line 2",
+                  "4:11: aliases", "5:1: unknown key 'objectiv'", "6:17: ttft_p95 takes"):
+        assert f"default.yaml:{place}" in text, text
+    assert "5 errors, nothing was loaded" in text
 
 
 @pytest.mark.parametrize("name,text", [

@@ -32,7 +32,18 @@ TEST_CASE("series of configured targets exist at zero before the first request")
                   R"(provider="openai",target="mini"} 0)"));
   CHECK(has(text,
             R"(jevons_upstream_healthy{model="gpt-5-mini",provider="openai",target="mini"} 1)"));
-  CHECK(text.find("process_resident_memory_bytes") != std::string::npos);
+  for (const char* of_the_process :
+       {"process_resident_memory_bytes", "process_open_fds", "process_max_fds"})
+    CHECK(text.find(std::string("\n") + of_the_process + ' ') != std::string::npos);
+}
+
+TEST_CASE("a family without series yet is described all the same") {
+  Metrics metrics;
+  CHECK(has(metrics.text(), "# TYPE jevons_fallbacks_total counter"));
+  metrics.fell_back("mini", "opus", "upstream_error");
+  const std::string text = metrics.text();
+  const std::string type = "# TYPE jevons_fallbacks_total counter";
+  CHECK(text.find(type) == text.rfind(type));
 }
 
 TEST_CASE("an attempt adds its tokens, cost by component, and baseline") {

@@ -41,6 +41,71 @@ Platt fit_platt(const std::vector<Judged>& judged, double prior) {
   return fit;
 }
 
+double Isotonic::operator()(double p) const {
+  if (points_.empty()) return p;
+  // Between groups in a straight line, beyond them level; a tenth of p itself keeps ranks.
+  constexpr double own_share = 0.1;
+  const auto after =
+      std::upper_bound(points_.begin(), points_.end(), p, [](double value, const Point& point) {
+        return value < static_cast<double>(point.predicted);
+      });
+  double mapped = 0;
+  if (after == points_.begin()) {
+    mapped = static_cast<double>(points_.front().happened);
+  } else if (after == points_.end()) {
+    mapped = static_cast<double>(points_.back().happened);
+  } else {
+    const Point& low = *(after - 1);
+    const double from = static_cast<double>(low.predicted), to = static_cast<double>(low.happened);
+    const double width = static_cast<double>(after->predicted) - from;
+    mapped = to + (static_cast<double>(after->happened) - to) * (p - from) / width;
+  }
+  return own_share * p + (1 - own_share) * mapped;
+}
+
+Isotonic fit_isotonic(std::vector<Judged> judged) {
+  constexpr std::size_t group_size = 50, groups_min = 3, groups_max = 20;
+  std::stable_sort(judged.begin(), judged.end(),
+                   [](const Judged& a, const Judged& b) { return a.p < b.p; });
+  struct Group {
+    double first = 0, last = 0;  // mean predictions of its first and last members
+    double happened = 0, weight = 0;
+    double mean() const { return happened / weight; }
+  };
+  std::vector<Group> groups;
+  const std::size_t count = std::clamp(judged.size() / group_size, groups_min, groups_max);
+  for (std::size_t g = 0; g < count; ++g) {
+    Group group;
+    double predicted = 0;
+    for (std::size_t i = judged.size() * g / count; i < judged.size() * (g + 1) / count; ++i) {
+      predicted += judged[i].weight * judged[i].p;
+      group.happened += judged[i].weight * judged[i].outcome;
+      group.weight += judged[i].weight;
+    }
+    if (!(group.weight > 0)) continue;
+    group.first = group.last = predicted / group.weight;
+    groups.push_back(group);
+    // Falling, or predicted the same: one group.
+    while (groups.size() > 1) {
+      const Group& last = groups.back();
+      Group& before = groups[groups.size() - 2];
+      if (last.mean() > before.mean() && last.first - before.last > 1e-4) break;
+      before.last = last.last;
+      before.happened += last.happened;
+      before.weight += last.weight;
+      groups.pop_back();
+    }
+  }
+  Isotonic fit;
+  for (const Group& group : groups) {
+    const auto happened = static_cast<float>(group.mean());
+    fit.points_.push_back({.predicted = static_cast<float>(group.first), .happened = happened});
+    if (group.last - group.first > 1e-4)
+      fit.points_.push_back({.predicted = static_cast<float>(group.last), .happened = happened});
+  }
+  return fit;
+}
+
 double calibration_error(const std::vector<Judged>& judged) {
   struct Bin {
     double predicted = 0, happened = 0, weight = 0;

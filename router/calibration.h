@@ -23,6 +23,26 @@ struct Platt {
 // Least log loss with a pull towards the identity, worth `prior` outcomes. Newton's method.
 Platt fit_platt(const std::vector<Judged>& judged, double prior = 10);
 
+// A rising map of probabilities, drawn through points; strictly rising, so ranks stay. Without
+// points it changes nothing.
+class Isotonic {
+ public:
+  double operator()(double p) const;
+  bool empty() const { return points_.empty(); }
+  bool operator==(const Isotonic&) const = default;
+
+ private:
+  friend Isotonic fit_isotonic(std::vector<Judged> judged);
+  struct Point {
+    float predicted = 0, happened = 0;
+    bool operator==(const Point&) const = default;
+  };
+  std::vector<Point> points_;  // by rising prediction
+};
+// The rising map closest to what happened: groups of some fifty outcomes with close predictions,
+// neighbours that would fall pooled (pool adjacent violators).
+Isotonic fit_isotonic(std::vector<Judged> judged);
+
 // Expected calibration error over ten bins of equal width. 0 without outcomes.
 double calibration_error(const std::vector<Judged>& judged);
 

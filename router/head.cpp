@@ -157,12 +157,31 @@ double Head::correction(const HeadInput& input) const {
 }
 
 double Head::p_ok(const HeadInput& input) const {
-  return sigmoid_of(input.prior_logit + correction(input));
+  return calibration_(sigmoid_of(input.prior_logit + correction(input)));
 }
 
 Head fit_head(const std::vector<HeadSample>& samples, const Head& start) {
   if (samples.empty()) return {};
   return HeadFit(samples, start).run();
+}
+
+Head calibrated_head(const std::vector<HeadSample>& samples, const Head& start) {
+  Head head = fit_head(samples, start);
+  double weight = 0;
+  for (const HeadSample& sample : samples) weight += sample.weight;
+  if (samples.size() < calibrated_from || weight < calibrated_from_weight) return head;
+  std::vector<HeadSample> halves[2];
+  for (std::size_t i = 0; i < samples.size(); ++i) halves[i % 2].push_back(samples[i]);
+  std::vector<Judged> judged;
+  for (std::size_t half = 0; half < 2; ++half) {
+    const Head other = fit_head(halves[1 - half], head);
+    for (const HeadSample& sample : halves[half]) {
+      judged.push_back(
+          {.p = other.p_ok(sample.input), .outcome = sample.score, .weight = sample.weight});
+    }
+  }
+  head.calibration_ = fit_isotonic(std::move(judged));
+  return head;
 }
 
 }  // namespace jevons

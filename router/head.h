@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "router/calibration.h"
 #include "router/classification.h"
 
 namespace jevons {
@@ -17,6 +18,12 @@ struct HeadInput {
   Trunk trunk{};
 };
 
+struct HeadSample {
+  HeadInput input;
+  double score = 0;   // 0..1
+  double weight = 1;  // an outcome that was reported counts 1
+};
+
 // logit P(ok) = prior + shift + slope * prior + task's shift + trunk weights * trunk.
 class Head {
  public:
@@ -25,24 +32,30 @@ class Head {
 
   // What outcomes add to the prior's logit.
   double correction(const HeadInput& input) const;
+  // With what the calibration makes of it.
   double p_ok(const HeadInput& input) const;
   bool empty() const { return weights_.empty(); }
+  bool calibrated() const { return !calibration_.empty(); }
   bool operator==(const Head&) const = default;
 
  private:
   friend class HeadFit;
+  friend Head calibrated_head(const std::vector<HeadSample>& samples, const Head& start);
   std::vector<float> weights_;  // empty: all zero
-};
-
-struct HeadSample {
-  HeadInput input;
-  double score = 0;   // 0..1
-  double weight = 1;  // an outcome that was reported counts 1
+  Isotonic calibration_;        // empty below calibrated_from
 };
 
 // Most probable weights under a prior that ten outcomes of one kind begin to move and that lets
 // trunk weights grow with some hundreds: logistic regression, begun at `start`.
 // The same samples give the same head.
 Head fit_head(const std::vector<HeadSample>& samples, const Head& start = {});
+
+// The same, and from enough outcomes on their P(ok) made true to what happened: an isotonic map,
+// fitted to predictions of heads that had not seen the outcome (each half is judged by the
+// other's). The head's own shift and slope do what Platt's map would, from the first outcome on.
+Head calibrated_head(const std::vector<HeadSample>& samples, const Head& start = {});
+// Outcomes and their weight (500 after decay) from which a map is drawn.
+inline constexpr std::size_t calibrated_from = 500;
+inline constexpr double calibrated_from_weight = 380;
 
 }  // namespace jevons

@@ -128,7 +128,7 @@ TargetHeads TargetOutcomes::heads(const TargetHeads* before) const {
     }
     const Head* start = nullptr;
     if (before != nullptr) start = key != nullptr ? &before->head_for(*key) : &before->shared;
-    return fit_head(fitted, start != nullptr ? *start : Head{});
+    return calibrated_head(fitted, start != nullptr ? *start : Head{});
   };
   heads.shared = fit_for(nullptr);
   if (recent.size() > own_heads_max) recent.resize(own_heads_max);

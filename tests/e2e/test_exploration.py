@@ -7,7 +7,8 @@ import pytest
 from support import world
 
 DAY_NANODOLLARS = 20_000_000
-EXPLORING = {**world.POLICY, "quality": {"floor": 0.1, "relative_to": "best"},
+# Without learning: answers shorter than predicted would let what is left pay for more.
+EXPLORING = {**world.POLICY, "quality": {"floor": 0.1, "relative_to": "best"}, "learn": "none",
              "explore": {"rate": 0.9, "budget_usd_per_day": DAY_NANODOLLARS / 1e9}}
 
 

@@ -17,6 +17,20 @@
 
 namespace jevons::engine::testing {
 
+// The same keys and tensors.
+inline GgufWriter copy_of(const GgufFile& file) {
+  GgufWriter same;
+  for (const auto key : file.keys()) same.copy_value(std::string(key), *file.find(key));
+  for (const GgufTensor& tensor : file.tensors()) {
+    const auto data = tensor.data;
+    same.add_tensor(
+        std::string(tensor.name), tensor.type,
+        {tensor.dims.begin(), tensor.dims.begin() + tensor.dim_count},
+        [data](std::span<std::byte> out) { std::copy(data.begin(), data.end(), out.begin()); });
+  }
+  return same;
+}
+
 // A loaded model with one sequence's worth of KV blocks.
 class TinyModel {
  public:

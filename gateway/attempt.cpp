@@ -81,6 +81,7 @@ asio::awaitable<Result<void>> Attempt::open() {
     Error refused(Fault::no_target_available,
                   "target '" + catalog_target_.name + "' is resting after failures");
     refused.with_retry(true);
+    refused.with_retry_after_ms(x_.services.targets.rests_ms(catalog_target_.name, now_ms()));
     co_return refused;
   }
   // With a drain policy the upstream is read to its end, so that its true usage is billed. So is a

@@ -21,6 +21,7 @@ namespace jevons {
 struct ListenAddress {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
+  bool operator==(const ListenAddress&) const = default;
 };
 
 struct Config {

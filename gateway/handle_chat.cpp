@@ -1,5 +1,7 @@
 #include "gateway/handle_chat.h"
 
+#include <algorithm>
+
 #include "gateway/exchange.h"
 #include "gateway/finish.h"
 #include "gateway/hold.h"
@@ -12,6 +14,29 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t idempotency_key_bytes_max = 255;
+constexpr std::int64_t busy_retry_ms = 1'000;  // a target's calls in flight end any moment
+
+// When to ask again: as soon as one of the targets that rest may be tried, or has room.
+Error with_soonest_try(const Exchange& x, Error error) {
+  std::int64_t soonest_ms = busy_retry_ms;
+  bool any_rests = false;
+  for (const Candidate& candidate : x.decision.candidates) {
+    if (!candidate.excluded_only_by(WhyNot::breaker)) continue;
+    const auto rests_ms = x.services.targets.rests_ms(x.target(candidate.target).name,
+                                                      x.services.clock.steady_ms());
+    if (!rests_ms) return error.with_retry_after_ms(busy_retry_ms);
+    soonest_ms = any_rests ? std::min(soonest_ms, *rests_ms) : *rests_ms;
+    any_rests = true;
+  }
+  return error.with_retry_after_ms(soonest_ms);
+}
+
+Error why_infeasible(const Exchange& x) {
+  Error error = infeasible_error(x.decision, x.config->catalog);
+  if (error.fault() == Fault::budget_exceeded) return spent_budget_error(x, error);
+  if (error.fault() == Fault::no_target_available) return with_soonest_try(x, error);
+  return error;
+}
 
 // Authenticate, parse, resolve, rate limits, classify, snapshot, decide; then attempts: reserve,
 // intent, call, relay, settle.
@@ -20,11 +45,7 @@ asio::awaitable<Result<void>> serve(Exchange& x) {
   Result<void> prepared = prepare(x);
   if (prepared.has_error()) co_return prepared.error();
   note_decision(x);
-  if (!x.decision.target) {
-    const Error error = infeasible_error(x.decision, x.config->catalog);
-    if (error.fault() != Fault::budget_exceeded) co_return error;
-    co_return spent_budget_error(x, error);
-  }
+  if (!x.decision.target) co_return why_infeasible(x);
   if (!x.services.ledger.healthy())
     co_return Error(Fault::ledger_unavailable, "the ledger cannot be written; nothing was spent");
   co_return co_await run_attempts(x);

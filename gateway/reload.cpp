@@ -91,6 +91,22 @@ Result<void> Reloader::refresh_keys() {
   return services_.keys.replace(services_.config.load()->keys, std::move(*stored));
 }
 
+// Sockets stay as they are until a restart, and so does what the configuration says of them.
+void Reloader::keep_addresses(const Config& old, Config& config) const {
+  const auto keep = [](std::string_view name, const ListenAddress& before, ListenAddress& now) {
+    if (before == now) return;
+    const auto text = [](const ListenAddress& one) {
+      return one.host + ":" + std::to_string(one.port);
+    };
+    log_event(LogLevel::warning, "config",
+              {{"message", std::string(name) + " stays " + text(before) + " until a restart, not " +
+                               text(now)}});
+    now = before;
+  };
+  keep("`listen.data`", old.data, config.data);
+  keep("`listen.admin`", old.admin, config.admin);
+}
+
 Result<void> Reloader::reload_files(const std::string& who) {
   if (path_.empty())
     return Error(Fault::config, "started without a configuration file: nothing to reload");
@@ -105,8 +121,10 @@ Result<void> Reloader::reload_files(const std::string& who) {
   row.time_unix_ns = services_.clock.unix_ns();
   row.who = who;
   row.what = "reload";
+  row.detail = config.file;
   row.before_hash = old->hash;
   row.after_hash = config.hash;
+  keep_addresses(*old, config);
   for (HttpServer* server : servers_) {
     if (config.tls.empty()) break;
     Result<void> swapped = server->swap_tls(config.tls);

@@ -29,6 +29,7 @@ class Reloader {
   void watch_tls(std::vector<HttpServer*> servers) { servers_ = std::move(servers); }
 
  private:
+  void keep_addresses(const Config& old, Config& config) const;
   Result<void> reload_files(const std::string& who);
   Result<void> restore_exploration(const Config& config, std::int64_t now_unix_s);
 

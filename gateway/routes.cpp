@@ -221,7 +221,8 @@ asio::awaitable<void> route_data_request(Worker& worker, HttpRequest& http, Resp
     if (http.method != route.method && !(route.method == "GET" && http.method == "HEAD")) {
       Error error(Fault::method_not_allowed, Origin::client,
                   std::string(route.path) + " takes " + std::string(route.method));
-      co_await not_served(worker, http, responder, std::move(error), route.method);
+      const std::string_view allow = route.method == "GET" ? "GET, HEAD" : route.method;
+      co_await not_served(worker, http, responder, std::move(error), allow);
       co_return;
     }
     if (without_length(http)) {

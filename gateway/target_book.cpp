@@ -105,4 +105,13 @@ std::int64_t TargetBook::in_flight(const std::string& target) const {
   return found == entries_.end() ? 0 : found->second.in_flight;
 }
 
+std::optional<std::int64_t> TargetBook::rests_ms(const std::string& target,
+                                                 std::int64_t now_ms) const {
+  std::lock_guard lock(mutex_);
+  const auto found = entries_.find(target);
+  if (found == entries_.end() || found->second.breaker != BreakerState::open) return std::nullopt;
+  const std::int64_t left = found->second.open_until_ms - now_ms;
+  return left > 0 ? std::optional(left) : std::nullopt;
+}
+
 }  // namespace jevons

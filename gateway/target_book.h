@@ -54,6 +54,8 @@ class TargetBook {
   };
   void end(const std::string& target, const Sample& sample, std::int64_t now_ms);
   std::int64_t in_flight(const std::string& target) const;
+  // Until the target may be tried again; empty: its breaker is not open.
+  std::optional<std::int64_t> rests_ms(const std::string& target, std::int64_t now_ms) const;
 
  private:
   struct Entry {

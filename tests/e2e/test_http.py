@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from support import raw_http
+from support import processes, raw_http
 
 BODY = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()
 
@@ -233,6 +233,13 @@ def test_admin_says_which_methods_a_path_takes(started, path, method, allow):
     status, fields, text = started.gateway.admin(path, method=method)
     assert (status, fields["allow"]) == (405, allow), text
     assert json.loads(text)["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path,method,allow", [
+    ("/v1/models", "POST", "GET, HEAD"), ("/v1/chat/completions", "GET", "POST")])
+def test_data_paths_say_which_methods_they_take(started, path, method, allow):
+    status, fields, text = processes.get(started.gateway.port, path, method)
+    assert (status, fields["allow"]) == (405, allow), text
 
 
 def test_head_on_admin_paths(started):

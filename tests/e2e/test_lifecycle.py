@@ -158,6 +158,19 @@ def test_reload_takes_a_new_policy(stack):
     assert stack.chat()[1]["x-jevons-target"] == "small", "a bad file keeps the old policy"
 
 
+def test_addresses_stay_until_a_restart_and_the_rest_is_reloaded(stack):
+    stack.start()
+    text = stack.config.read_text()
+    assert "127.0.0.1:0" in text
+    stack.config.write_text(text.replace("127.0.0.1:0", "127.0.0.1:1", 1))
+    status, _, text = stack.gateway.admin("/admin/v1/reload", method="POST", body="{}",
+                                          headers={"content-type": "application/json"})
+    assert status == 200, text
+    assert stack.chat()[0] == 200
+    assert "`listen.data` stays 127.0.0.1:0 until a restart, not 127.0.0.1:1" in \
+        stack.gateway.stderr()
+
+
 def test_probes_and_run_file(stack):
     stack.start()
     assert stack.gateway.admin("/livez")[0] == 200

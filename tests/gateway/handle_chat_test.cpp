@@ -108,6 +108,22 @@ TEST_CASE("x-jevons-attempts counts the rows, not what a breaker held back") {
   }
 }
 
+TEST_CASE("while every target rests after failures, a 503 says when the first may be tried") {
+  FakeGateway gateway;
+  gateway.config->policies[0].fallback_attempts = 8;
+  for (int i = 0; i < 16; ++i)
+    for (const char* target : {"cheap", "dear"})
+      gateway.scripts[target].push_back(failure(Fault::upstream_overloaded, true, false));
+  while (gateway.scripts["cheap"].size() > 11 || gateway.scripts["dear"].size() > 11)
+    gateway.post(chat);
+  const std::size_t rows = gateway.ledger.intents.size();
+  const FakeResponder& client = gateway.post(chat);
+  CHECK(client.status == 503);
+  CHECK(gateway.ledger.intents.size() == rows);
+  CHECK(client.body.find("\"no_eligible_target\"") != std::string::npos);
+  CHECK(client.header("retry-after") == "5");
+}
+
 TEST_CASE("no upstream byte leaves while the ledger cannot be written") {
   FakeGateway gateway;
   gateway.ledger.writable = false;

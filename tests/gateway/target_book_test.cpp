@@ -33,6 +33,8 @@ TEST_CASE(
   fail(book, 0);
   CHECK(state(book, 0) == BreakerState::open);
   CHECK_FALSE(book.begin("a", 4'999));
+  CHECK(book.rests_ms("a", 1'000) == 4'000);
+  CHECK(book.rests_ms("a", 5'000) == std::nullopt);
   CHECK(state(book, 5'000) == BreakerState::half_open);
   CHECK(book.begin("a", 5'000));
   CHECK_FALSE(book.begin("a", 5'000));  // the probe is under way

@@ -43,7 +43,7 @@ struct Exchange {
   Classification classification;
   Decision decision;
   std::optional<ExploreHold> exploring;  // held of the policy's daily budget for exploration
-  std::string decision_record;  // of it, until the first attempt takes it to the ledger
+  std::string decision_record;           // of it, until the first attempt takes it to the ledger
 
   // The answer.
   bool committed = false;      // a byte of it went to the client

@@ -22,8 +22,8 @@ Error with_soonest_try(const Exchange& x, Error error) {
   bool any_rests = false;
   for (const Candidate& candidate : x.decision.candidates) {
     if (!candidate.excluded_only_by(WhyNot::breaker)) continue;
-    const auto rests_ms = x.services.targets.rests_ms(x.target(candidate.target).name,
-                                                      x.services.clock.steady_ms());
+    const auto rests_ms =
+        x.services.targets.rests_ms(x.target(candidate.target).name, x.services.clock.steady_ms());
     if (!rests_ms) return error.with_retry_after_ms(busy_retry_ms);
     soonest_ms = any_rests ? std::min(soonest_ms, *rests_ms) : *rests_ms;
     any_rests = true;

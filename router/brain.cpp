@@ -37,6 +37,13 @@ class Reader {
     bytes_.remove_prefix(size);
     return true;
   }
+  // The bytes themselves, which need no alignment.
+  bool lend(std::span<const std::int8_t>& values, std::size_t count) {
+    if (bytes_.size() < count) return false;
+    values = {reinterpret_cast<const std::int8_t*>(bytes_.data()), count};
+    bytes_.remove_prefix(count);
+    return true;
+  }
   bool finished() const { return bytes_.empty(); }
 
  private:
@@ -65,7 +72,7 @@ std::string payload_of(const BrainWeights& w) {
   const auto count = static_cast<std::uint32_t>(w.words.hashes.size());
   put(out, &count, 1);
   put(out, w.words.hashes.data(), w.words.hashes.size());
-  put(out, w.words.vectors.data(), w.words.vectors.size());
+  put(out, w.words.all_vectors().data(), w.words.all_vectors().size());
   put(out, w.mean.data(), w.mean.size());
   put(out, w.scale.data(), w.scale.size());
   for (const auto& map : w.maps) put(out, map.data(), map.size());
@@ -73,14 +80,14 @@ std::string payload_of(const BrainWeights& w) {
   return out;
 }
 
+// Leaves the word vectors where they are.
 bool read_payload(std::string_view bytes, BrainWeights& w) {
   Reader reader(bytes);
   std::uint32_t count = 0;
   if (!reader.get(&count, 1) || count > words_max) return false;
   w.words.hashes.resize(count);
-  w.words.vectors.resize(count * word_dimensions);
   bool good = reader.get(w.words.hashes.data(), w.words.hashes.size()) &&
-              reader.get(w.words.vectors.data(), w.words.vectors.size()) &&
+              reader.lend(w.words.lent, count * word_dimensions) &&
               reader.get(w.mean.data(), w.mean.size()) &&
               reader.get(w.scale.data(), w.scale.size());
   for (auto& map : w.maps) good = good && reader.get(map.data(), map.size());
@@ -106,7 +113,11 @@ std::string weight_file(const BrainWeights& weights) {
   return out + payload;
 }
 
-Result<Brain> Brain::load(std::string_view bytes) {
+Result<Brain> Brain::load(std::string_view bytes) { return load(bytes, Vectors::copied); }
+
+Result<Brain> Brain::load_in_place(std::string_view bytes) { return load(bytes, Vectors::lent); }
+
+Result<Brain> Brain::load(std::string_view bytes, Vectors vectors) {
   if (bytes.substr(0, magic.size()) != magic) return bad("this is not a weight file");
   Reader head(bytes.substr(magic.size()));
   std::uint32_t version = 0;
@@ -122,6 +133,10 @@ Result<Brain> Brain::load(std::string_view bytes) {
   if (!read_payload(payload, weights)) return bad("the content has another size than it says");
   if (!all_finite(weights)) return bad("a number is not finite");
   if (!all_small(weights)) return bad("a number is beyond 1,000,000");
+  if (vectors == Vectors::copied) {
+    weights.words.vectors.assign(weights.words.lent.begin(), weights.words.lent.end());
+    weights.words.lent = {};
+  }
   weights.words.index();
   return Brain(std::move(weights), id_of(hash));
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,8 @@ inline constexpr std::size_t brain_outputs = 3;
 
 struct WordTable {
   std::vector<std::uint32_t> hashes;  // by falling frequency; the position is the rank
-  std::vector<std::int8_t> vectors;   // word_dimensions each, 127 = 1.0
+  std::vector<std::int8_t> vectors;   // word_dimensions each, 127 = 1.0; empty where they are
+  std::span<const std::int8_t> lent;  // read from bytes that live as long as the program
 
   // What index() derives.
   struct Rank {
@@ -43,6 +45,9 @@ struct WordTable {
   std::vector<std::uint16_t> slots;  // open addressing over hashes; 0 free, else position + 1
 
   void index();  // at most 40,000 words
+  std::span<const std::int8_t> all_vectors() const {
+    return lent.empty() ? std::span<const std::int8_t>(vectors) : lent;
+  }
   // Position of the word with this hash, or -1.
   int find(std::uint32_t hash) const;
 };
@@ -71,6 +76,8 @@ class Brain {
  public:
   // Errors: not a weight file, another version, a wrong hash, a number that is not finite.
   static Result<Brain> load(std::string_view bytes);
+  // The same without a copy of the word vectors: `bytes` must live as long as the program.
+  static Result<Brain> load_in_place(std::string_view bytes);
   explicit Brain(BrainWeights weights, std::string id = {})
       : weights_(std::move(weights)), id_(std::move(id)) {}
 
@@ -81,6 +88,9 @@ class Brain {
   const std::string& id() const { return id_; }
 
  private:
+  enum class Vectors : std::uint8_t { copied, lent };
+  static Result<Brain> load(std::string_view bytes, Vectors vectors);
+
   BrainWeights weights_;
   std::string id_;
 };
@@ -92,7 +102,7 @@ std::string weight_file(const BrainWeights& weights);
 // the static rule classifies.
 const Brain* builtin_brain();
 std::string_view builtin_brain_error();
-// Its bytes as they lie in the program; needed once.
+// Its bytes as they lie in the program; read whole once, then a word at a time.
 std::string_view builtin_weight_file();
 
 }  // namespace jevons

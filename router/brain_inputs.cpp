@@ -79,7 +79,7 @@ class WordMean {
     log_ranks_ += static_cast<double>(rank.log2);
     weight_ += rank.weight;
     add_weighted(sum_.data(),
-                 table_.vectors.data() + static_cast<std::size_t>(position) * word_dimensions,
+                 table_.all_vectors().data() + static_cast<std::size_t>(position) * word_dimensions,
                  rank.weight);
   }
 

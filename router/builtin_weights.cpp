@@ -25,7 +25,7 @@ namespace jevons {
 namespace {
 
 const Result<Brain>& builtin() {
-  static const Result<Brain> brain = Brain::load(builtin_weight_file());
+  static const Result<Brain> brain = Brain::load_in_place(builtin_weight_file());
   return brain;
 }
 

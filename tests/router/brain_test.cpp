@@ -78,6 +78,21 @@ TEST_CASE("weights: what cannot be used is refused with its reason") {
   CHECK(message_of(weight_file(broken)) == "weights: the content has another size than it says");
 }
 
+TEST_CASE("weights: read in place, the word vectors stay in the bytes and mean the same") {
+  const std::string file = weight_file(toy_weights());
+  const auto copied = Brain::load(file), in_place = Brain::load_in_place(file);
+  REQUIRE(copied.has_value());
+  REQUIRE(in_place.has_value());
+  CHECK(in_place->weights().words.vectors.empty());
+  const char* lent = reinterpret_cast<const char*>(in_place->weights().words.all_vectors().data());
+  CHECK(lent > file.data());
+  CHECK(lent < file.data() + file.size());
+  CHECK(weight_file(in_place->weights()) == file);
+  CHECK(in_place->id() == copied->id());
+  const Features features = features_of_prompt("alpha beta gamma", 0, 0);
+  CHECK(in_place->ask(features).ease == copied->ask(features).ease);
+}
+
 TEST_CASE("weights: the built-in file loads and is named") {
   CHECK(builtin_brain_error() == "");
   REQUIRE(builtin_brain() != nullptr);

@@ -7,6 +7,7 @@
 
 #include "gateway/durable.h"
 #include "gateway/http_error.h"
+#include "gateway/teach.h"
 #include "router/escalation.h"
 
 namespace jevons {
@@ -64,6 +65,7 @@ Attempt::Attempt(Exchange& exchange, std::size_t target, PlanOn on, int number)
       number_(number),
       catalog_target_(exchange.target(target)) {
   started_ms_ = now_ms();
+  if (x_.request.stream && learns_from_answers(x_)) streamed_.emplace(x_.request);
 }
 
 Attempt::~Attempt() {
@@ -193,6 +195,7 @@ asio::awaitable<Result<void>> Attempt::first_events() {
 }
 
 void Attempt::observe(std::span<const StreamEvent> events) {
+  if (streamed_) streamed_->add(events);
   for (const StreamEvent& event : events) {
     if (first_ms_ < 0 && is_visible(event) && event.kind != StreamEvent::Kind::error)
       first_ms_ = now_ms();
@@ -438,7 +441,10 @@ void Attempt::settle(const Error* error, bool delivered) {
   if (!error && capped_by_budget_ && finish_ == FinishReason::length)
     row.ended_by = EndedBy::budget;
   row.delivered = delivered;
-  if (!error && delivered && row.ended_by != EndedBy::budget) x_.finish = finish_;
+  if (!error && delivered && row.ended_by != EndedBy::budget) {
+    x_.finish = finish_;
+    if (streamed_) x_.streamed = std::move(*streamed_).whole();
+  }
   row.duration_ms = now_ms() - started_ms_;
   row.ttft_ms = first_ms_ < 0 ? -1 : first_ms_ - started_ms_;
   row.upstream_id = upstream_id_;

@@ -13,6 +13,7 @@
 #include "gateway/dialects/dialect.h"
 #include "gateway/exchange.h"
 #include "gateway/hold.h"
+#include "gateway/streamed_answer.h"
 #include "providers/upstream.h"
 #include "router/plan.h"
 
@@ -93,8 +94,9 @@ class Attempt {
   std::int64_t started_ms_ = 0;
   std::int64_t first_ms_ = -1;  // when the first token came
   std::int64_t output_bytes_ = 0, reasoning_bytes_ = 0;
-  std::string prefix_;           // visible text so far, while it may still be held back
-  bool asked_logprobs_ = false;  // for us, not for the client
+  std::string prefix_;                      // visible text so far, while it may be held back
+  std::optional<StreamedAnswer> streamed_;  // where the router learns from answers
+  bool asked_logprobs_ = false;             // for us, not for the client
   FinishReason finish_ = FinishReason::unset;
   std::optional<Usage> claimed_;
   std::string served_tier_, upstream_id_;

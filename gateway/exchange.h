@@ -63,6 +63,8 @@ struct Exchange {
   std::int64_t session_tokens = 0;  // prompt and completion of the delivered answer
   // Why the delivered answer ended by itself; unset when it was cut or a budget ended it.
   FinishReason finish = FinishReason::unset;
+  // What it said, where it was streamed and the router learns from it.
+  std::optional<ChatResponse> streamed;
   // Completion tokens of it as the upstream counted them; 0: not known, or it was cut.
   std::int64_t answer_tokens = 0;
 

@@ -43,6 +43,13 @@ const Policy& all_signs() {
   return policy;
 }
 
+// Of a streamed answer that was not kept: several choices, or too long to be checked.
+AnswerSign sign_of_end(const Exchange& x) {
+  if (x.finish == FinishReason::content_filter) return AnswerSign::refused;
+  const bool cut = x.finish == FinishReason::length && !x.request.max_completion_tokens;
+  return cut ? AnswerSign::truncated : AnswerSign::fine;
+}
+
 // How long the answer was beside what was predicted, where the upstream counted it.
 void teach_length(Exchange& x, const ServedAnswer& answer) {
   const double predicted = typical_completion(x.request, x.classification, x.target(*x.served_by));
@@ -69,8 +76,10 @@ AnswerSign sign_of(const ChatRequest& request, const ChatResponse& response) {
   return *weak == EscalateOn::refusal ? AnswerSign::refused : AnswerSign::invalid;
 }
 
+bool learns_from_answers(const Exchange& x) { return learns(x) && learn_of(x) == Learn::all; }
+
 void teach_from_answer(Exchange& x, const Attempt& attempt) {
-  if (!learns(x) || !attempt.whole() || learn_of(x) != Learn::all) return;
+  if (!learns_from_answers(x) || !attempt.whole()) return;
   AnswerSign sign = sign_of(x.request, *attempt.whole());
   if (sign == AnswerSign::truncated && attempt.capped_by_budget()) sign = AnswerSign::fine;
   x.services.learning->observed(answer_of(x, attempt.target_index()), sign, x.started_unix_s());
@@ -80,10 +89,7 @@ void teach_when_served(Exchange& x) {
   if (!learns(x)) return;
   ServedAnswer answer = answer_of(x, *x.served_by);
   if (x.request.stream && x.finish != FinishReason::unset) {
-    const bool cut = x.finish == FinishReason::length && !x.request.max_completion_tokens;
-    const AnswerSign sign = x.finish == FinishReason::content_filter ? AnswerSign::refused
-                            : cut                                    ? AnswerSign::truncated
-                                                                     : AnswerSign::fine;
+    const AnswerSign sign = x.streamed ? sign_of(x.request, *x.streamed) : sign_of_end(x);
     x.services.learning->observed(answer, sign, x.started_unix_s());
   }
   teach_length(x, answer);

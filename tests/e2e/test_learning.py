@@ -4,6 +4,8 @@ import json
 import signal
 import time
 
+import pytest
+
 from support import processes, world
 
 PROMPT = "Explain in two sentences why the sky over a desert looks so blue at noon."
@@ -126,6 +128,20 @@ def test_lengths_of_answers_are_learnt_by_target_and_kept(stack):
     assert stack.gateway.stop(signal.SIGTERM) == 0
     stack.start()
     assert 4 <= predicted() <= 10
+
+
+@pytest.mark.parametrize("text,moves", [("I'm sorry, but I cannot help with that.", True),
+                                        ("Paris is the capital of France.", False)])
+def test_streamed_answers_teach_what_they_say(stack, text, moves):
+    stack.start(script={"defaults": {"text": text, "chunk_ms": 0}})
+    before, _ = p_ok(stack)
+    for i in range(40):
+        status, _, events, _ = stack.stream(f"{PROMPT} ({i})", model=TARGET)
+        assert status == 200 and events[-1] == "[DONE]"
+    if moves:
+        wait_until(lambda: p_ok(stack)[0] < before - 0.1)
+    else:
+        assert p_ok(stack)[0] > before - 0.05
 
 
 def test_another_keys_request_cannot_be_reported_on(stack):

@@ -97,3 +97,26 @@ TEST_CASE("the tokens that an upstream counted teach how long its answers are") 
   CHECK(lengths->answers == 12);
   CHECK(lengths->shift_for("anonymous").shift[0] < -1);
 }
+
+TEST_CASE("a streamed refusal teaches what a whole one does, and is not held back for it") {
+  FakeGateway gateway;
+  LearningBook book({});
+  gateway.services.learning = &book;
+  for (int i = 0; i < 40; ++i) {
+    StreamEvent end{.kind = StreamEvent::Kind::finish};
+    end.finish = FinishReason::stop;
+    gateway.scripts["cheap"].push_back(
+        Scripted{.batches = {{{.kind = StreamEvent::Kind::text, .text = "I'm sorry, "}},
+                             {{.kind = StreamEvent::Kind::text, .text = "but I cannot do that."}},
+                             {end}}});
+    gateway.client = FakeResponder();
+    REQUIRE(gateway
+                .post(R"({"model":"cheap","stream":true,)"
+                      R"("messages":[{"role":"user","content":"hi"}]})")
+                .status == 200);
+  }
+  book.flush();
+  const TargetHeads* heads = book.learned()->find("cheap");
+  REQUIRE(heads != nullptr);
+  CHECK(heads->head_for("anonymous").p_ok({.prior_logit = 1}) < 0.4);
+}

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "router/calibration.h"
@@ -33,8 +34,10 @@ std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
   return a ^ (a >> 31);
 }
 
+std::uint64_t request_hash(const RequestId& request) { return mixed(request.high, request.low); }
+
 std::uint64_t outcome_id(const RequestId& request, std::string_view source) {
-  return mixed(mixed(request.high, request.low), std::hash<std::string_view>{}(source));
+  return mixed(request_hash(request), std::hash<std::string_view>{}(source));
 }
 
 // What a sign is worth as an outcome. An answer without a visible fault says nothing beyond what
@@ -64,6 +67,7 @@ OutcomeLine line_of(const ServedAnswer& answer, std::string source, Worth worth,
   line.target = answer.target;
   line.weights_id = weights_id;
   line.sample.id = outcome_id(answer.request, source);
+  line.sample.request = request_hash(answer.request);
   line.sample.key = answer.key;
   line.sample.input = answer.input;
   line.sample.score = worth.score;
@@ -76,9 +80,11 @@ OutcomeLine line_of(const ServedAnswer& answer, std::string source, Worth worth,
 // Makes a line of the journal fit for these weights; false: it says nothing under them.
 bool for_weights(OutcomeLine& line, const std::string& weights_id) {
   if (line.weights_id == weights_id) return true;
-  // Inputs of other weights mean something else; the outcome itself still counts. What a length was
-  // compared with is no longer predicted.
+  // Inputs of other weights mean something else, and so does how hard the request was; the outcome
+  // itself still counts, but proves nothing. What a length was compared with is no longer
+  // predicted.
   line.sample.input.trunk = {};
+  line.sample.input.ability_logit = std::numeric_limits<double>::quiet_NaN();
   return !line.length_residual;
 }
 

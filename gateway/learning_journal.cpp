@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <limits>
 
 #include "providers/json.h"
 
@@ -59,6 +61,10 @@ bool write_all(int file, std::string_view bytes) {
   return ::fdatasync(file) == 0;
 }
 
+std::uint64_t number_in(std::string_view text) {
+  return std::strtoull(std::string(text).c_str(), nullptr, 10);
+}
+
 }  // namespace
 
 std::string outcome_text(const OutcomeLine& line) {
@@ -76,6 +82,9 @@ std::string outcome_text(const OutcomeLine& line) {
   json.key("score").number(line.sample.score).key("weight").number(line.sample.weight);
   json.key("observed").boolean(line.sample.observed);
   json.key("prior_logit").number(line.sample.input.prior_logit);
+  if (std::isfinite(line.sample.input.ability_logit))
+    json.key("ability_logit").number(line.sample.input.ability_logit);
+  json.key("request").string(std::to_string(line.sample.request));
   json.key("weights").string(line.weights_id);
   const bool any = line.sample.input.trunk != Trunk{};
   json.key("trunk").string(any ? hex_of(line.sample.input.trunk) : "").end_object();
@@ -94,8 +103,8 @@ Result<OutcomeLine> read_outcome(std::string_view text) {
   line.source = std::string(json["source"].text());
   line.weights_id = std::string(json["weights"].text());
   line.sample.key = std::string(json["key"].text());
-  const std::string id(json["id"].text());
-  line.sample.id = std::strtoull(id.c_str(), nullptr, 10);
+  const std::string_view id = json["id"].text();
+  line.sample.id = number_in(id);
   line.sample.observed = json["observed"].boolean();
   const auto task = task_of(json["task"].text());
   line.length_residual = json["log_length"].number();
@@ -108,6 +117,10 @@ Result<OutcomeLine> read_outcome(std::string_view text) {
   if (!score || !weight || !prior) return bad("a number is missing");
   if (!read_hex(json["trunk"].text(), line.sample.input.trunk)) return bad("the trunk is broken");
   line.sample.input.prior_logit = *prior;
+  // Lines of earlier builds lack both: they teach, and prove nothing.
+  line.sample.input.ability_logit =
+      json["ability_logit"].number().value_or(std::numeric_limits<double>::quiet_NaN());
+  line.sample.request = number_in(json["request"].text());
   line.sample.score = *score;
   line.sample.weight = *weight;
   return line;

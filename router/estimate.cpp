@@ -70,8 +70,9 @@ TokenCount estimated(double count) {
 
 HeadInput head_input(const Target& target, const Classification& classification) {
   const double difficulty = std::clamp(classification.difficulty, 0.0, 1.0);
-  return {.prior_logit = logit(ability_of(target, classification.task)) +
-                         difficulty_slope * (0.5 - difficulty),
+  const double ability = logit(ability_of(target, classification.task));
+  return {.prior_logit = ability + difficulty_slope * (0.5 - difficulty),
+          .ability_logit = ability,
           .task = classification.task,
           .trunk = classification.trunk};
 }

@@ -13,7 +13,8 @@ namespace jevons {
 
 // What a head looks at: the prior, the kind of work, and the trunk's inputs.
 struct HeadInput {
-  double prior_logit = 0;  // of the ability's P(ok), before outcomes
+  double prior_logit = 0;    // of the ability's P(ok), before outcomes
+  double ability_logit = 0;  // what the catalog's ability is of it; NaN: not known
   Task task = Task::chat;
   Trunk trunk{};
 };

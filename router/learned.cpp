@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <utility>
 
 #include "router/calibration.h"
 
@@ -30,11 +32,17 @@ std::vector<Aged> aged(const std::vector<const OutcomeSample*>& samples) {
   return all;
 }
 
+// How easy a request is, whatever the catalog says of the target: an `ability` that changes later
+// must not make an outcome speak for harder requests than the one it came from.
+double ease_of(const HeadInput& input) {
+  return sigmoid_of(input.prior_logit - input.ability_logit);
+}
+
 }  // namespace
 
 double TargetHeads::failures_at_most(const std::string& key, const HeadInput& input) const {
   const auto found = proofs.find(key);
-  return found == proofs.end() ? 1 : found->second.failures_at_most(sigmoid_of(input.prior_logit));
+  return found == proofs.end() ? 1 : found->second.failures_at_most(ease_of(input));
 }
 
 double key_weight_cap(const std::vector<double>& own, double share, double prior) {
@@ -89,12 +97,24 @@ std::vector<const OutcomeSample*> TargetOutcomes::counted() const {
   return samples;
 }
 
-// Ranked by the prior: it was there before these outcomes were, which the proof needs.
+// Ranked by how easy the requests were: that was known before these outcomes were, which the proof
+// needs. What several sources say of a request is one trial, and fails if any of them says so.
 std::map<std::string, QualityProof> TargetOutcomes::proofs() const {
   std::map<std::string, std::vector<Judged>> by_key;
-  for (const OutcomeSample& sample : reported_)
-    by_key[sample.key].push_back(
-        {.p = sigmoid_of(sample.input.prior_logit), .outcome = sample.score});
+  std::map<std::pair<std::string_view, std::uint64_t>, std::size_t> trials;
+  for (const OutcomeSample& sample : reported_) {
+    if (!std::isfinite(sample.input.ability_logit)) continue;
+    std::vector<Judged>& judged = by_key[sample.key];
+    if (sample.request != 0) {
+      const auto [trial, fresh] = trials.try_emplace({sample.key, sample.request}, judged.size());
+      if (!fresh) {
+        double& outcome = judged[trial->second].outcome;
+        outcome = std::min(outcome, sample.score);
+        continue;
+      }
+    }
+    judged.push_back({.p = ease_of(sample.input), .outcome = sample.score});
+  }
   std::map<std::string, QualityProof> proofs;
   for (auto& [key, outcomes] : by_key) {
     QualityProof proof(std::move(outcomes));

@@ -17,8 +17,9 @@
 namespace jevons {
 
 struct OutcomeSample {
-  std::uint64_t id = 0;  // of request and source: the same id again replaces
-  std::string key;       // the virtual key whose request it was
+  std::uint64_t id = 0;       // of request and source: the same id again replaces
+  std::uint64_t request = 0;  // alike for all sources of a request; 0: not known
+  std::string key;            // the virtual key whose request it was
   HeadInput input;
   double score = 0;       // 0..1
   double weight = 1;      // at most 1
@@ -32,7 +33,7 @@ struct TargetHeads {
   std::map<std::string, QualityProof> proofs;
   std::int64_t outcomes = 0;
 
-  // Bound on the failures of requests whose prior is at least as good; 1: nothing is proven.
+  // Bound on the failures of requests that are no harder; 1: nothing is proven.
   double failures_at_most(const std::string& key, const HeadInput& input) const;
   const Head& head_for(const std::string& key) const {
     const auto found = own.find(key);

@@ -17,6 +17,8 @@ OutcomeLine line_of(std::uint64_t id) {
   line.sample.id = id;
   line.sample.key = "team-α";
   line.sample.input.prior_logit = -1.25;
+  line.sample.input.ability_logit = 0.75;
+  line.sample.request = 99;
   line.sample.input.task = Task::tool_use;
   line.sample.input.trunk[0] = -128;
   line.sample.input.trunk[137] = 127;
@@ -39,6 +41,8 @@ TEST_CASE("an outcome reads back as it was written") {
   CHECK(read->sample.id == line.sample.id);
   CHECK(read->sample.key == line.sample.key);
   CHECK(read->sample.input.prior_logit == line.sample.input.prior_logit);
+  CHECK(read->sample.input.ability_logit == 0.75);
+  CHECK(read->sample.request == 99);
   CHECK(read->sample.input.task == Task::tool_use);
   CHECK(read->sample.input.trunk == line.sample.input.trunk);
   CHECK(read->sample.score == line.sample.score);

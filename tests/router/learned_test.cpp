@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "router/calibration.h"
 #include "router/guarantee.h"
@@ -118,4 +119,43 @@ TEST_CASE("a proof is a key's own, from what it reported, failures below a score
   CHECK(heads.failures_at_most("poor", at(0.8)) > 0.4);
   CHECK(heads.failures_at_most("watched", at(0.8)) == 1);
   CHECK(heads.failures_at_most("stranger", at(0.8)) == 1);
+}
+
+TEST_CASE("what several sources say of a request is one trial, and the worst of them counts") {
+  TargetOutcomes outcomes;
+  std::uint64_t id = 0;
+  for (std::uint64_t request = 1; request <= 60; ++request) {
+    for (const double score : {1.0, request <= 3 ? 0.0 : 1.0, 1.0}) {
+      OutcomeSample sample = sample_of("a", score, ++id);
+      sample.request = request;
+      outcomes.learn(sample);
+    }
+  }
+  CHECK(outcomes.heads().failures_at_most("a", at(0.8)) ==
+        doctest::Approx(failure_rate_upper(3, 60, QualityProof::alpha / 2)));
+}
+
+TEST_CASE("a proof speaks of how hard requests were, not of the ability that the catalog names") {
+  const auto prior = [](double ability, double ease) {
+    return HeadInput{.prior_logit = ability + ease, .ability_logit = ability};
+  };
+  TargetOutcomes outcomes;
+  for (std::uint64_t id = 1; id <= 100; ++id) {
+    OutcomeSample sample = sample_of("a", 1, id);
+    sample.input = prior(0.5, 1);
+    outcomes.learn(sample);
+  }
+  const TargetHeads heads = outcomes.heads();
+  const double proven = failure_rate_upper(0, 100, QualityProof::alpha / 2);
+  CHECK(heads.failures_at_most("a", prior(0.5, 1)) == doctest::Approx(proven));
+  CHECK(heads.failures_at_most("a", prior(-1, 1)) == doctest::Approx(proven));
+  CHECK(heads.failures_at_most("a", prior(3, 0.5)) == 1);
+
+  TargetOutcomes earlier;  // of a journal that did not know the ability
+  for (std::uint64_t id = 1; id <= 100; ++id) {
+    OutcomeSample sample = sample_of("a", 1, id);
+    sample.input.ability_logit = std::numeric_limits<double>::quiet_NaN();
+    earlier.learn(sample);
+  }
+  CHECK(earlier.heads().failures_at_most("a", at(0.8)) == 1);
 }

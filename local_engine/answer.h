@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "local_engine/call_form.h"
 #include "local_engine/engine.h"
 #include "local_engine/sampler.h"
 #include "local_engine/stop.h"
@@ -40,12 +42,13 @@ class AnswerParser {
   }
 };
 
-// <think>...</think> and <tool_call>{"name":...,"arguments":...}</tool_call> as Qwen, Hermes,
-// SmolLM and many others write them.
+// <think>...</think> and tool calls in the form that the model was taught.
 struct MarkupOptions {
   bool thinks = false;
-  bool begins_thinking = false;  // the prompt ended inside <think>
-  bool calls_tools = false;
+  bool begins_thinking = false;     // the prompt ended inside <think>
+  const CallForm* calls = nullptr;  // null: the job has no use for calls
+  // Control tokens that are marks of the form, and what they say.
+  std::unordered_map<TokenId, std::string> marks;
   std::string call_id_prefix;
 };
 std::unique_ptr<AnswerParser> make_markup_parser(const MarkupOptions& options);

@@ -1,8 +1,4 @@
-// <think> and <tool_call> blocks of a text stream, whatever the token borders.
-#include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
+// <think> blocks and tool calls of a text stream, whatever the token borders.
 #include <algorithm>
 #include <utility>
 
@@ -13,8 +9,6 @@ namespace {
 
 constexpr std::string_view kThink = "<think>";
 constexpr std::string_view kThinkEnd = "</think>";
-constexpr std::string_view kCall = "<tool_call>";
-constexpr std::string_view kCallEnd = "</tool_call>";
 
 // Bytes at the end of `text` that may be the beginning of `mark`.
 std::size_t partial(std::string_view text, std::string_view mark) {
@@ -24,24 +18,20 @@ std::size_t partial(std::string_view text, std::string_view mark) {
   return 0;
 }
 
-std::string_view trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 class MarkupParser final : public AnswerParser {
  public:
   explicit MarkupParser(const MarkupOptions& options)
-      : options_(options), state_(options.begins_thinking ? State::reasoning : State::text) {}
+      : options_(options), state_(options.begins_thinking ? State::reasoning : begin_state()) {}
 
-  void push(TokenId, std::string_view text, Parts& out) override {
+  void push(TokenId token, std::string_view text, Parts& out) override {
     held_ += text;
+    const auto mark = options_.marks.find(token);
+    if (mark != options_.marks.end()) held_ += mark->second;
     while (step(out)) {
     }
   }
   void finish(Parts& out) override {
-    if (state_ == State::call && !add_call(out)) out.text += std::string(kCall) + held_;
+    if (state_ == State::call || state_ == State::perhaps_call) end_call({}, out);
     if (state_ == State::text) emit_text(held_, out);
     if (state_ == State::reasoning) out.reasoning += held_;
     held_.clear();
@@ -49,7 +39,16 @@ class MarkupParser final : public AnswerParser {
   bool reasoning() const override { return state_ == State::reasoning; }
 
  private:
-  enum class State : std::uint8_t { text, reasoning, call };
+  // perhaps_call: an answer that is a call from its first character, if it is one at all.
+  enum class State : std::uint8_t { text, reasoning, call, perhaps_call };
+
+  State begin_state() const {
+    return options_.calls && options_.calls->begin.empty() ? State::perhaps_call : State::text;
+  }
+  // Where calls have a mark: it; else nothing is ever found.
+  std::string_view call_mark() const {
+    return options_.calls ? options_.calls->begin : std::string_view();
+  }
 
   // Consumes up to the next mark; false when more text is needed.
   bool step(Parts& out) {
@@ -60,24 +59,29 @@ class MarkupParser final : public AnswerParser {
         return step_reasoning(out);
       case State::call:
         return step_call(out);
+      case State::perhaps_call:
+        if (!cannot_be_call(held_)) return false;
+        state_ = State::text;
+        return true;
     }
     return false;
   }
 
   bool step_text(Parts& out) {
     const std::size_t think = options_.thinks ? held_.find(kThink) : std::string::npos;
-    const std::size_t call = options_.calls_tools ? held_.find(kCall) : std::string::npos;
+    const std::string_view mark = call_mark();
+    const std::size_t call = mark.empty() ? std::string::npos : held_.find(mark);
     const std::size_t first = std::min(think, call);
     if (first != std::string::npos) {
       emit_text(std::string_view(held_).substr(0, first), out);
       state_ = think < call ? State::reasoning : State::call;
-      held_.erase(0, first + (think < call ? kThink : kCall).size());
+      held_.erase(0, first + (think < call ? kThink : mark).size());
       skip_newline_ = think < call;
       return true;
     }
     std::size_t keep = 0;
     if (options_.thinks) keep = partial(held_, kThink);
-    if (options_.calls_tools) keep = std::max(keep, partial(held_, kCall));
+    if (!mark.empty()) keep = std::max(keep, partial(held_, mark));
     emit_text(std::string_view(held_).substr(0, held_.size() - keep), out);
     held_.erase(0, held_.size() - keep);
     return false;
@@ -94,21 +98,40 @@ class MarkupParser final : public AnswerParser {
     }
     out.reasoning += held_.substr(0, end);
     held_.erase(0, end + kThinkEnd.size());
-    state_ = State::text;
+    state_ = begin_state();
     skip_newline_ = true;
     return true;
   }
 
+  // A form without an end mark ends where the next call begins, if its calls stand alone.
   bool step_call(Parts& out) {
-    const std::size_t end = held_.find(kCallEnd);
+    const CallForm& form = *options_.calls;
+    const bool alone = form.end.empty() && form.shape == CallForm::Shape::named;
+    const std::string_view mark = alone ? form.begin : form.end;
+    const std::size_t end = mark.empty() ? std::string::npos : held_.find(mark);
     if (end == std::string::npos) return false;
-    std::string rest = held_.substr(end + kCallEnd.size());
+    std::string rest = held_.substr(end + mark.size());
     held_.resize(end);
-    if (!add_call(out)) out.text += std::string(kCall) + held_ + std::string(kCallEnd);
+    end_call(form.end, out);
     held_ = std::move(rest);
-    state_ = State::text;
-    skip_newline_ = true;
+    state_ = alone ? State::call : State::text;
+    skip_newline_ = !alone;
     return true;
+  }
+
+  // held_ as calls; what is none is shown as it was written.
+  void end_call(std::string_view end_mark, Parts& out) {
+    const auto calls = calls_in(*options_.calls, held_);
+    if (calls.empty()) out.text += std::string(call_mark()) + held_ + std::string(end_mark);
+    for (const NamedCall& call : calls) {
+      ToolCallDelta delta;
+      delta.index = calls_;
+      delta.id = options_.call_id_prefix + std::to_string(calls_);
+      delta.name = call.name;
+      delta.arguments = call.arguments;
+      out.tool_calls.push_back(std::move(delta));
+      ++calls_;
+    }
   }
 
   // The line break between a block and what follows belongs to the markup.
@@ -125,33 +148,6 @@ class MarkupParser final : public AnswerParser {
       skip_newline_ = false;
     }
     out.text += text;
-  }
-
-  // held_ as a call; false if it is not one, and then the text is shown as it is.
-  bool add_call(Parts& out) {
-    const std::string_view json = trim(held_);
-    rapidjson::Document call;
-    call.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
-    if (call.HasParseError() || !call.IsObject() || !call.HasMember("name") ||
-        !call["name"].IsString()) {
-      return false;
-    }
-    ToolCallDelta delta;
-    delta.index = calls_;
-    delta.id = options_.call_id_prefix + std::to_string(calls_);
-    delta.name = call["name"].GetString();
-    const char* key = call.HasMember("arguments") ? "arguments" : "parameters";
-    delta.arguments = "{}";
-    if (call.HasMember(key) && call[key].IsString()) delta.arguments = call[key].GetString();
-    if (call.HasMember(key) && call[key].IsObject()) {
-      rapidjson::StringBuffer buffer;
-      rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-      call[key].Accept(writer);
-      delta.arguments.assign(buffer.GetString(), buffer.GetSize());
-    }
-    out.tool_calls.push_back(std::move(delta));
-    ++calls_;
-    return true;
   }
 
   MarkupOptions options_;

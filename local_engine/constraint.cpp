@@ -1,5 +1,6 @@
 #include "local_engine/constraint.h"
 
+#include <algorithm>
 #include <list>
 #include <mutex>
 #include <string>
@@ -20,6 +21,42 @@ class GrammarConstraint final : public Constraint {
 
  private:
   GrammarState state_;
+};
+
+// The tokens of the starts that are still possible, then the format of the one that was taken.
+class StartConstraint final : public Constraint {
+ public:
+  struct Start {
+    std::vector<Token> tokens;
+    std::unique_ptr<Constraint> rest;
+  };
+  explicit StartConstraint(std::vector<Start> starts) : starts_(std::move(starts)) {}
+
+  std::span<const std::uint64_t> allowed() override {
+    if (taken_) return taken_->allowed();
+    bits_.clear();
+    for (const Start& start : starts_) {
+      const Token token = start.tokens[position_];
+      bits_.resize(std::max<std::size_t>(bits_.size(), token / 64 + 1));
+      bits_[token / 64] |= std::uint64_t{1} << token % 64;
+    }
+    bits_.resize(std::max(bits_.size(), starts_.front().rest->allowed().size()));
+    return bits_;
+  }
+  void accept(Token token) override {
+    if (taken_) return taken_->accept(token);
+    std::erase_if(starts_, [&](const Start& s) { return s.tokens[position_] != token; });
+    ++position_;
+    for (Start& start : starts_) {
+      if (start.tokens.size() == position_) taken_ = std::move(start.rest);
+    }
+  }
+
+ private:
+  std::vector<Start> starts_;
+  std::size_t position_ = 0;
+  std::unique_ptr<Constraint> taken_;
+  std::vector<std::uint64_t> bits_;
 };
 
 class GrammarFactory final : public ConstraintFactory {
@@ -61,6 +98,17 @@ class GrammarFactory final : public ConstraintFactory {
 };
 
 }  // namespace
+
+EngineResult<std::unique_ptr<Constraint>> ConstraintFactory::choose(
+    std::vector<ForcedStart> starts) {
+  std::vector<StartConstraint::Start> ready;
+  for (ForcedStart& start : starts) {
+    auto rest = constrain(start.format);
+    if (!rest) return rest.error();
+    ready.push_back({std::move(start.tokens), std::move(*rest)});
+  }
+  return std::unique_ptr<Constraint>(std::make_unique<StartConstraint>(std::move(ready)));
+}
 
 std::unique_ptr<ConstraintFactory> ConstraintFactory::make(const Vocabulary& vocabulary) {
   return std::make_unique<GrammarFactory>(vocabulary);

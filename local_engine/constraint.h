@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "local_engine/engine.h"
 #include "local_engine/kv_cache.h"
@@ -23,6 +24,12 @@ class Constraint {
   virtual void accept(Token token) = 0;
 };
 
+// A way in which an answer may go on: with these tokens, then in this format.
+struct ForcedStart {
+  std::vector<Token> tokens;  // none is the beginning of another start's
+  ResponseFormat format;
+};
+
 // Makes constraints for one vocabulary and remembers the schemas in use. Any thread.
 class ConstraintFactory {
  public:
@@ -33,6 +40,8 @@ class ConstraintFactory {
   virtual ~ConstraintFactory() = default;
   // Null for free text. invalid_input names the keyword that we cannot honour.
   virtual EngineResult<std::unique_ptr<Constraint>> constrain(const ResponseFormat& format) = 0;
+  // The model chooses one of the starts, of which there are some; their formats are not free text.
+  EngineResult<std::unique_ptr<Constraint>> choose(std::vector<ForcedStart> starts);
 };
 
 }  // namespace jevons::engine

@@ -82,7 +82,8 @@ void Preparer::prepare(ActiveJob& job) const {
     job.refusal = refusal_of(prompt.error());
     return;
   }
-  auto constraint = constraints_->constrain(prompt->format);
+  auto constraint = prompt->starts.empty() ? constraints_->constrain(prompt->format)
+                                           : constraints_->choose(prompt->starts);
   if (!constraint) {
     job.refusal = refusal_of(constraint.error());
     return;

@@ -1,9 +1,7 @@
 #include "local_engine/prompt.h"
 
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <algorithm>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -23,42 +21,31 @@ bool opens_thinking(const std::vector<TextSegment>& segments) {
   return text.substr(0, last + 1).ends_with(kThink);
 }
 
-// {"name": one of the tools, "arguments": as that tool wants them}
-EngineResult<std::string> call_schema(const Job& job) {
-  std::string choices;
+// Those that the choice leaves.
+EngineResult<std::vector<const Tool*>> callable(const Job& job) {
+  std::vector<const Tool*> tools;
   for (const Tool& tool : job.tools) {
     if (job.tool_choice.mode == ToolMode::named && tool.name != job.tool_choice.name) continue;
-    rapidjson::StringBuffer name;
-    rapidjson::Writer<rapidjson::StringBuffer> writer(name);
-    writer.String(tool.name);
-    choices += choices.empty() ? "" : ",";
-    choices += R"({"type":"object","properties":{"name":{"const":)" +
-               std::string(name.GetString()) + R"(},"arguments":)" +
-               (tool.parameters.empty() ? R"({"type":"object"})" : tool.parameters) +
-               R"(},"required":["name","arguments"],"additionalProperties":false})";
+    tools.push_back(&tool);
   }
-  if (choices.empty()) {
+  if (tools.empty()) {
     return EngineError(EngineFault::invalid_input, "tool_choice names no tool of the request");
   }
-  return R"({"anyOf":[)" + choices + "]}";
+  return tools;
 }
 
-// The only tool that the choice leaves, for forms that name the tool before its arguments.
-EngineResult<const Tool*> only_tool(const Job& job) {
-  const Tool* found = nullptr;
-  for (const Tool& tool : job.tools) {
-    if (job.tool_choice.mode == ToolMode::named && tool.name != job.tool_choice.name) continue;
-    if (found != nullptr) {
-      return EngineError(EngineFault::unsupported,
-                         "this model names the tool before its arguments: name the one that it "
-                         "must call in tool_choice, or use auto");
-    }
-    found = &tool;
+ResponseFormat arguments_format(const Tool& tool) {
+  return {Format::json_schema, tool.parameters.empty() ? R"({"type":"object"})" : tool.parameters};
+}
+
+// Clients send back ids of other models too, which some templates do not take.
+std::vector<Message> with_short_ids(std::span<const Message> messages) {
+  std::vector<Message> out(messages.begin(), messages.end());
+  for (Message& message : out) {
+    if (!message.tool_call_id.empty()) message.tool_call_id = short_call_id(message.tool_call_id);
+    for (ToolCall& call : message.tool_calls) call.id = short_call_id(call.id);
   }
-  if (found == nullptr) {
-    return EngineError(EngineFault::invalid_input, "tool_choice names no tool of the request");
-  }
-  return found;
+  return out;
 }
 
 }  // namespace
@@ -78,31 +65,53 @@ EngineResult<std::unique_ptr<PromptBuilder>> PromptBuilder::load(const GgufFile&
   if (const auto text = file.string_or("tokenizer.chat_template", "")) source = *text;
   out->thinks_ = source.find(kThink) != std::string_view::npos ||
                  source.find("</think>") != std::string_view::npos;
-  out->marks_tool_calls_ = source.find("<tool_call>") != std::string_view::npos;
+  out->calls_ = call_form_of(source);
+  out->short_call_ids_ = source.find("|length != 9") != std::string_view::npos;
+  // Tools that the template does not know are told in words, and in this form.
+  if (out->template_ && !out->template_->abilities().tools) out->calls_ = &common_call_form();
   return out;
+}
+
+// For forms that name the tool before its arguments: of several tools the model chooses one.
+std::vector<TextSegment> PromptBuilder::named_opening(const std::vector<const Tool*>& tools,
+                                                      std::string_view before_name,
+                                                      std::string_view after_name,
+                                                      Prompt& out) const {
+  std::vector<TextSegment> opening = {{std::string(before_name), true}};
+  if (tools.size() == 1) {
+    out.format = arguments_format(*tools.front());
+    opening.push_back({tools.front()->name, false});
+    opening.push_back({std::string(after_name), true});
+    return opening;
+  }
+  for (const Tool* tool : tools) {
+    ForcedStart start{tokenizer_.encode(tool->name, false), arguments_format(*tool)};
+    const auto tail = tokenizer_.encode(after_name, true);
+    start.tokens.insert(start.tokens.end(), tail.begin(), tail.end());
+    out.starts.push_back(std::move(start));
+  }
+  return opening;
 }
 
 // How the answer begins where it must be a call, and the format of what follows.
 EngineResult<std::vector<TextSegment>> PromptBuilder::call_opening(const Job& job,
                                                                    Prompt& out) const {
+  const auto tools = callable(job);
+  if (!tools) return tools.error();
   if (harmony()) {
-    const auto tool = only_tool(job);
-    if (!tool) return tool.error();
-    const std::string& parameters = (*tool)->parameters;
-    out.format = {Format::json_schema, parameters.empty() ? R"({"type":"object"})" : parameters};
-    return std::vector<TextSegment>{{"<|channel|>commentary to=functions.", true},
-                                    {(*tool)->name, false},
-                                    {" <|constrain|>json<|message|>", true}};
+    return named_opening(*tools, "<|channel|>commentary to=functions.",
+                         " <|constrain|>json<|message|>", out);
   }
-  if (template_->abilities().tools && !marks_tool_calls_) {
+  if (calls_ == nullptr) {
     return EngineError(EngineFault::unsupported,
                        "the form of this model's tool calls is its own and cannot be forced: use "
                        "tool_choice auto or none");
   }
-  auto schema = call_schema(job);
-  if (!schema) return schema.error();
-  out.format = {Format::json_schema, std::move(*schema)};
-  return std::vector<TextSegment>{{"<tool_call>\n", true}};
+  if (calls_->shape == CallForm::Shape::named)
+    return named_opening(*tools, calls_->opening, calls_->before_arguments, out);
+  out.format = {Format::json_schema, forced_calls_schema(*calls_, *tools)};
+  if (calls_->opening.empty()) return std::vector<TextSegment>();
+  return std::vector<TextSegment>{{std::string(calls_->opening), true}};
 }
 
 // Appends what makes the model begin as the job demands, and sets the format of the rest.
@@ -141,7 +150,11 @@ EngineResult<Prompt> PromptBuilder::build(const Job& job, std::int64_t now_secon
   ChatPrompt chat;
   chat.messages = job.messages;
   if (job.tool_choice.mode != ToolMode::none) chat.tools = job.tools;
-  std::vector<Message> told;
+  std::vector<Message> told, renamed;
+  if (short_call_ids_) {
+    renamed = with_short_ids(job.messages);
+    chat.messages = renamed;
+  }
   const bool calls = std::any_of(job.messages.begin(), job.messages.end(), [](const Message& m) {
     return m.role == Role::tool || !m.tool_calls.empty();
   });
@@ -170,7 +183,13 @@ std::unique_ptr<AnswerParser> PromptBuilder::parser(const Job& job, const Prompt
   MarkupOptions options;
   options.thinks = thinks_ && !job.raw_prompt;
   options.begins_thinking = prompt.begins_thinking;
-  options.calls_tools = !job.tools.empty() && job.tool_choice.mode != ToolMode::none;
+  if (!job.tools.empty() && job.tool_choice.mode != ToolMode::none)
+    options.calls = calls_ != nullptr ? calls_ : &common_call_form();
+  for (const std::string_view mark : {"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"}) {
+    const auto token = vocabulary().find_special(mark);
+    if (options.calls && token && vocabulary().is_control(*token))
+      options.marks.emplace(*token, mark);
+  }
   options.call_id_prefix = call_id_prefix;
   auto parser = make_markup_parser(options);
   open(*parser, prompt);

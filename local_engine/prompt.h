@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "local_engine/answer.h"
+#include "local_engine/call_form.h"
 #include "local_engine/chat_template.h"
+#include "local_engine/constraint.h"
 #include "local_engine/engine.h"
 #include "local_engine/gguf.h"
 #include "local_engine/tokenizer.h"
@@ -22,6 +24,8 @@ struct Prompt {
   // The last tokens, which begin the answer for the model: an answer's channel, or a call.
   std::vector<TokenId> opening;
   ResponseFormat format;  // what the rest of the answer must obey
+  // Where it may begin in several ways: these, and then `format` is not used.
+  std::vector<ForcedStart> starts;
 };
 
 // Immutable; several threads may build at once.
@@ -39,10 +43,12 @@ class PromptBuilder {
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const Vocabulary& vocabulary() const { return tokenizer_.vocabulary(); }
   bool harmony() const { return template_ && template_->abilities().harmony; }
-  bool marks_tool_calls() const { return marks_tool_calls_; }
 
  private:
   EngineResult<std::vector<TextSegment>> call_opening(const Job& job, Prompt& out) const;
+  std::vector<TextSegment> named_opening(const std::vector<const Tool*>& tools,
+                                         std::string_view before_name, std::string_view after_name,
+                                         Prompt& out) const;
   EngineResult<void> force(const Job& job, std::vector<TextSegment>& segments, Prompt& out) const;
 
   void open(AnswerParser& parser, const Prompt& prompt) const;
@@ -53,7 +59,8 @@ class PromptBuilder {
   std::optional<ChatTemplate> template_;
   std::string no_template_;  // why there is none
   bool thinks_ = false;
-  bool marks_tool_calls_ = false;
+  bool short_call_ids_ = false;      // the template insists on them
+  const CallForm* calls_ = nullptr;  // as the template teaches; null: none that we know
 };
 
 }  // namespace jevons::engine

@@ -27,7 +27,7 @@ Read read(const MarkupOptions& options, std::string_view text, std::size_t step)
 MarkupOptions all() {
   MarkupOptions options;
   options.thinks = true;
-  options.calls_tools = true;
+  options.calls = &common_call_form();
   options.call_id_prefix = "call_";
   return options;
 }

@@ -23,7 +23,7 @@ OURS = {
 LIBRARIES = {
     "boost/system/": r"",
     "boost/": r"^(gateway|providers|tests)/",
-    "rapidjson/": r"^(gateway|providers|tests)/|^local_engine/.*(grammar|template|schema|json|answer|prompt)",
+    "rapidjson/": r"^(gateway|providers|tests)/|^local_engine/.*(grammar|template|schema|json|call_form|prompt)",
     "yaml-cpp/": r"^(gateway|tests)/|^router/\w*_yaml\.(cpp|h)$",
     "curl/": r"^providers/[\w/]*(transport|curl)|^(gateway|tests)/",
     "openssl/": r"^(gateway|providers|tests)/",

@@ -34,6 +34,13 @@ constexpr CallForm kForms[] = {
      .opening = "[TOOL_CALLS]",
      .shape = Shape::list,
      .before_arguments = {}},
+    // Granite 3.
+    {.told_by = "<|tool_call|>",
+     .begin = "<|tool_call|>",
+     .end = {},
+     .opening = "<|tool_call|>",
+     .shape = Shape::list,
+     .before_arguments = {}},
     // Llama 3.1 to 3.3.
     {.told_by = R"({"name": function name, "parameters": dictionary of argument name)",
      .begin = {},

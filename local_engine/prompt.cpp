@@ -129,6 +129,10 @@ EngineResult<void> PromptBuilder::force(const Job& job, std::vector<TextSegment>
       opening = {{"<|channel|>final<|message|>", true}};
     }
   }
+  // What is forced is the answer, not the reasoning that the template began.
+  if (out.begins_thinking && (out.format.kind != Format::text || !out.starts.empty())) {
+    opening.insert(opening.begin(), {"\n</think>\n\n", true});
+  }
   if (opening.empty()) return {};
   for (const TextSegment& segment : opening) {
     const auto tokens = tokenizer_.encode(segment.text, segment.trusted);
@@ -185,7 +189,7 @@ std::unique_ptr<AnswerParser> PromptBuilder::parser(const Job& job, const Prompt
   options.begins_thinking = prompt.begins_thinking;
   if (!job.tools.empty() && job.tool_choice.mode != ToolMode::none)
     options.calls = calls_ != nullptr ? calls_ : &common_call_form();
-  for (const std::string_view mark : {"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"}) {
+  for (const std::string_view mark : {"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]", "<|tool_call|>"}) {
     const auto token = vocabulary().find_special(mark);
     if (options.calls && token && vocabulary().is_control(*token))
       options.marks.emplace(*token, mark);

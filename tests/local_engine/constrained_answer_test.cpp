@@ -168,7 +168,7 @@ std::unique_ptr<Engine> engine_with(const TemporaryFile& file,
                                     const char* chat_template) {
   const bool written = [&] {
     SynthSpec spec = tiny_spec();
-    spec.context = 4096;
+    spec.context = 16384;
     std::vector<std::string> tokens;
     std::vector<std::int32_t> kinds;
     for (int byte = 0; byte < 256; ++byte) {
@@ -320,6 +320,81 @@ TEST_CASE("ids of calls are made to fit templates that insist on nine characters
   Client client;
   run(*engine, job, client);
   CHECK(client.finish != Finish::error);
+}
+
+TEST_CASE("a forced call or schema closes the reasoning that the template opened") {
+  static const TemporaryFile file("thinks.gguf");
+  const auto engine = engine_with(file, {"<s>", "</s>"},
+                                  "{% for t in tools or [] %}{{ t.function.name }}{% endfor %}"
+                                  "{% for m in messages %}{{ m.content }}{% endfor %}<think>\n"
+                                  "{# <tool_call> #}");
+  const Tool tool = weather_tool();
+  Job job = chat_job("Weather in Paris?", 1000);
+  job.tools = {tool};
+  job.tool_choice = {ToolMode::required, ""};
+  Client called;
+  run(*engine, job, called);
+  CHECK(called.finish == Finish::tool_calls);
+  CHECK(called.reasoning == "");
+  REQUIRE(called.tool_calls.size() == 1);
+  CHECK(SchemaCheck(tool.parameters).errors(called.tool_calls[0].arguments) == "");
+
+  job = chat_job("Yes or no?", 100);
+  job.response_format = {Format::json_schema, R"({"enum":["yes","no"]})"};
+  Client answered;
+  run(*engine, job, answered);
+  CHECK(answered.reasoning == "");
+  CHECK((answered.text == "\"yes\"" || answered.text == "\"no\""));
+}
+
+TEST_CASE("a forced call under the models' own templates, with earlier calls of other models") {
+  const auto folder = conformance_folder() / "templates";
+  if (!have_conformance(folder)) return;
+  static const TemporaryFile file("own_template.gguf");
+  // The tokens of all families together, so that each template finds its own.
+  const auto engine_of = [&](const char* name, bool harmony) {
+    const std::string source = read_text(folder / name);
+    REQUIRE_FALSE(source.empty());
+    if (harmony) {
+      return engine_with(file,
+                         {"<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>",
+                          "<|call|>", "<|return|>"},
+                         source.c_str());
+    }
+    return engine_with(file,
+                       {"<s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[CALL_ID]", "[ARGS]",
+                        "<|tool_call|>", "<|python_tag|>", "<|im_start|>", "</s>"},
+                       source.c_str());
+  };
+  const Tool tool = weather_tool();
+  for (const char* name :
+       {"meta-llama-Llama-3.1-8B-Instruct.jinja", "meta-llama-Llama-3.2-3B-Instruct.jinja",
+        "Mistral-Small-3.2-24B-Instruct-2506.jinja", "unsloth-mistral-Devstral-Small-2507.jinja",
+        "mistralai-Mistral-Nemo-Instruct-2407.jinja", "ibm-granite-granite-3.3-2B-Instruct.jinja",
+        "Qwen-Qwen3-0.6B.jinja", "openai-gpt-oss-120b.jinja"}) {
+    CAPTURE(name);
+    const auto engine = engine_of(name, std::string_view(name).starts_with("openai"));
+    Job job = chat_job("Weather in Paris?", 1000);
+    job.tools = {{.name = "get_time", .description = "", .parameters = ""}, tool};
+    job.tool_choice = {ToolMode::named, tool.name};
+    Message call, result;
+    call.role = Role::assistant;
+    call.tool_calls = {{.id = "toolu_01_long", .name = "get_time", .arguments = "{}"}};
+    result.role = Role::tool;
+    result.parts = {{"noon"}};
+    result.tool_call_id = "toolu_01_long";
+    job.messages.push_back(call);
+    job.messages.push_back(result);
+    Client client;
+    run(*engine, job, client);
+    CHECK(client.finish == Finish::tool_calls);
+    CHECK(client.text == "");
+    REQUIRE_FALSE(client.tool_calls.empty());
+    CHECK(client.tool_calls[0].name == tool.name);
+    std::string arguments;
+    for (const ToolCallDelta& part : client.tool_calls) arguments += part.arguments;
+    CHECK(SchemaCheck(tool.parameters).errors(arguments) == "");
+  }
 }
 
 TEST_CASE("SmolLM2 fills a schema with sense") {

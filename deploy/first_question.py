@@ -20,6 +20,8 @@ def main(url, question):
     print(f"\n\ntarget  {cost['target']} ({last.model})")
     print(f"tokens  {usage.prompt_tokens} read, {usage.completion_tokens} written")
     print(f"cost    {cost['cost_usd']:.9f} USD, the share of this machine that the answer took")
+    if cost.get("baseline_cost_usd"):
+        print(f"instead {cost['baseline_cost_usd']:.9f} USD, the same tokens at the baseline, which was not called")
 
 
 if __name__ == "__main__":

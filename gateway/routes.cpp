@@ -243,7 +243,7 @@ asio::awaitable<void> route_data_request(Worker& worker, HttpRequest& http, Resp
     co_return;
   }
   Error error(Fault::not_found, Origin::client,
-              "no such path: " + path.substr(0, 200) +
+              "no such path: " + quoted(path) +
                   "; try /v1/chat/completions, /v1/embeddings or /v1/models");
   constexpr std::string_view allow;
   co_await not_served(worker, http, responder, std::move(error), allow);

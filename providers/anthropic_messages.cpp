@@ -85,7 +85,7 @@ void ConversationWriter::write_image(std::string& blocks, const Part& part) {
                                                               "image/gif", "image/webp"};
   if (!part.data.empty() &&
       std::find(formats.begin(), formats.end(), part.media_type) == formats.end()) {
-    refuse("An image of type " + part.media_type.substr(0, 64));
+    refuse("An image of type " + quoted(part.media_type));
     return;
   }
   if (part.data.empty() && part.url.empty()) {

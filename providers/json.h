@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "providers/utf8.h"
+#include "router/utf8.h"
 #include "router/error.h"
 
 namespace jevons {

@@ -14,7 +14,7 @@
 #include <cstring>
 
 #include "providers/json.h"
-#include "providers/utf8.h"
+#include "router/utf8.h"
 
 namespace jevons {
 

@@ -122,8 +122,8 @@ bool read_part(FieldReader& in, JsonView value, const JsonPath& path, Part& out)
     out.kind = Part::Kind::refusal;
     return in.string(value["refusal"], JsonPath(path, "refusal"), out.text);
   }
-  return in.invalid(type_path, "must be text, image_url, input_audio, file or refusal, but is '" +
-                                   std::string(type.substr(0, 64)) + "'.");
+  return in.invalid(type_path, "must be text, image_url, input_audio, file or refusal, but is " +
+                                   quoted(type) + ".");
 }
 
 bool read_role(FieldReader& in, JsonView value, const JsonPath& path, Role& out) {
@@ -141,8 +141,8 @@ bool read_role(FieldReader& in, JsonView value, const JsonPath& path, Role& out)
     out = Role::tool;
     return true;
   }
-  return in.invalid(path, "must be system, developer, user, assistant, tool or function, but is '" +
-                              std::string(role.substr(0, 64)) + "'.");
+  return in.invalid(path, "must be system, developer, user, assistant, tool or function, but is " +
+                              quoted(role) + ".");
 }
 
 bool read_calls(FieldReader& in, JsonView value, const JsonPath& path, Message& out) {

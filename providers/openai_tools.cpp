@@ -66,8 +66,8 @@ bool read_openai_tool_choice(FieldReader& in, JsonView value, const JsonPath& pa
     } else if (word == "required" || word == "any") {
       out.mode = Mode::required;
     } else {
-      return in.invalid(path, "must be none, auto, required or an object, but is '" +
-                                  std::string(word.substr(0, 64)) + "'.");
+      return in.invalid(path, "must be none, auto, required or an object, but is " +
+                                  quoted(word) + ".");
     }
     return true;
   }
@@ -114,8 +114,8 @@ bool read_openai_response_format(FieldReader& in, JsonView value, const JsonPath
     in.object_json(schema["schema"], JsonPath(here, "schema"), out.schema);
     in.boolean(schema["strict"], JsonPath(here, "strict"), out.strict);
   } else {
-    return in.invalid(type_path, "must be text, json_object or json_schema, but is '" +
-                                     std::string(type.text().substr(0, 64)) + "'.");
+    return in.invalid(type_path, "must be text, json_object or json_schema, but is " +
+                                     quoted(type.text()) + ".");
   }
   return in.ok();
 }

@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "router/decision.h"
+#include "router/utf8.h"
 
 namespace jevons {
 namespace {
@@ -16,13 +17,6 @@ const Policy* find_policy(const std::vector<Policy>& policies, std::string_view 
 
 bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-// A name of a client is shown, but not all of a very long one.
-std::string quoted(std::string_view name) {
-  constexpr std::size_t shown_max = 100;
-  const bool cut = name.size() > shown_max;
-  return "'" + std::string(name.substr(0, shown_max)) + (cut ? "...'" : "'");
 }
 
 bool serves(const Policy& policy, std::string_view model) {

@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "router/utf8.h"
 #include "router/yaml_values.h"
 
 namespace jevons {
@@ -66,7 +67,7 @@ std::string suggestion(std::string_view word, const std::vector<std::string_view
 
 std::string unknown_word(std::string_view kind, std::string_view word,
                          const std::vector<std::string_view>& known, std::string_view where) {
-  std::string out = "unknown " + std::string(kind) + " '" + std::string(word.substr(0, 60)) + "'";
+  std::string out = "unknown " + std::string(kind) + " " + quoted(word);
   if (!where.empty()) out += " in " + std::string(where);
   return out + suggestion(word, known);
 }

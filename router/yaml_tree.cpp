@@ -3,31 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "router/utf8.h"
 #include "router/yaml_agreement.h"
 #include "router/yaml_cursor.h"
 
 namespace jevons {
 namespace {
-
-// The length of the UTF-8 character at `at`, 0 if it is not one.
-std::size_t utf8_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
-  };
-  const unsigned lead = byte(0);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  const bool overlong = (lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xF0 && byte(1) < 0x90);
-  const bool beyond = (lead == 0xED && byte(1) > 0x9F) || (lead == 0xF4 && byte(1) > 0x8F);
-  return overlong || beyond ? 0 : length;
-}
 
 // Throws at the first byte that no configuration file holds.
 void check_characters(std::string_view text) {
@@ -41,7 +22,7 @@ void check_characters(std::string_view text) {
                            byte == 0 ? "NUL is not allowed in a configuration file"
                                      : "control character: remove it");
     }
-    const std::size_t length = utf8_length(text, at);
+    const std::size_t length = utf8_length(text.substr(at));
     if (length == 0) YamlCursor::fault_at(line, offset, "not UTF-8: save the file as UTF-8");
     at += length;
   }
@@ -53,7 +34,7 @@ std::string printable(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const auto byte = static_cast<unsigned char>(text[at]);
-    const std::size_t length = utf8_length(text, at);
+    const std::size_t length = utf8_length(text.substr(at));
     const bool control = (byte < 0x20 && byte != '\t') || byte == 0x7F;
     // C1 controls are two bytes, C2 80 to C2 9F.
     const bool c1 = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;

@@ -214,8 +214,6 @@ TestFile::Case TestFile::read_case(const YamlNode& node) {
   return one;
 }
 
-std::string quoted(string_view text) { return "'" + std::string(text) + "'"; }
-
 std::string relaxed_text(const std::vector<Relax>& relaxed) {
   std::string out;
   for (const Relax one : relaxed) out += (out.empty() ? "" : ", ") + std::string(relax_name(one));

@@ -80,8 +80,8 @@ bool read_item(FieldReader& in, JsonView item, const JsonPath& path, ChatRequest
   }
   if (!type.empty() && type != "message") {
     return in.invalid(JsonPath(path, "type"),
-                      "must be message, function_call or function_call_output, but is '" +
-                          std::string(type.substr(0, 64)) + "'.");
+                      "must be message, function_call or function_call_output, but is " +
+                          quoted(type) + ".");
   }
   Message& message = out.messages.emplace_back();
   const std::string_view role = item["role"].text();

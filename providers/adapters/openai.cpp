@@ -244,9 +244,19 @@ bool has_extra(const ChatRequest& request, std::string_view name) {
                      [&](const NamedJson& field) { return field.name == name; });
 }
 
+// What a chat body says in fields that /v1/completions lacks. There it is an unknown field, and
+// passed on it would stand beside, or in place of, the conversation that was judged and priced.
+bool is_chat_field(std::string_view name) {
+  static constexpr std::array<std::string_view, 9> names = {
+      "messages",        "tools",        "tool_choice",      "parallel_tool_calls", "functions",
+      "function_call",   "top_logprobs", "reasoning_effort", "response_format"};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 void write_extra(Encoding& e) {
   for (const NamedJson& field : e.request.extra) {
-    if (e.request.dialect != Dialect::openai || field.name == e.row.seed) {
+    if (e.request.dialect != Dialect::openai || field.name == e.row.seed ||
+        is_chat_field(field.name)) {
       e.filter.drop(field.name);
     } else if (e.takes(field.name, true)) {
       e.out.key(field.name).raw(field.json);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "providers/adapter.h"
-#include "providers/utf8.h"
+#include "router/utf8.h"
 
 namespace jevons {
 

@@ -216,11 +216,3 @@ TEST_CASE("the writer sets commas, escapes and shortest numbers") {
   JsonWriter(text).begin_array().number(1.0 / 0.0).number(0.1F).number(0.1).end_array();
   CHECK(text == "[null,0.1,0.1]");
 }
-
-TEST_CASE("bytes that are not UTF-8 are replaced one by one") {
-  CHECK(utf8_or_replaced("plain") == "plain");
-  CHECK(utf8_or_replaced("a\xFF\xE2\x82z\xC3") ==
-        "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz\xEF\xBF\xBD");
-  CHECK(is_utf8("0123456789012345\xC3\xA9 0123456789"));
-  CHECK(!is_utf8("0123456789012345\xC3"));
-}

@@ -69,14 +69,17 @@ bool calls_itself_first(const Automaton& automaton, RuleId rule, std::vector<int
 class Determiniser {
  public:
   using Set = std::vector<NfaNode>;
+  // Some tenths of a second. A pattern like "x.{30}y" anywhere in a text has many states, each of
+  // which stands for a large set.
+  static constexpr std::size_t kWorkMax = 8'000'000;
 
   Determiniser(const RuleNfa& rule, Automaton& out) : rule_(rule), out_(out) {}
 
-  // False when the automaton outgrows its limit.
+  // False when the automaton, or the work on it, outgrows its limit.
   bool run() {
     out_.starts.push_back(state_of({rule_.whole_.begin}));
     while (!waiting_.empty()) {
-      if (out_.nodes.size() > kGrammarNodesMax) return false;
+      if (out_.nodes.size() > kGrammarNodesMax || work_ > kWorkMax) return false;
       const auto [set, state] = std::move(waiting_.back());
       waiting_.pop_back();
       out_.nodes[state].accepting = std::binary_search(set.begin(), set.end(), rule_.whole_.end);
@@ -98,7 +101,7 @@ class Determiniser {
     return entry->second;
   }
 
-  void close(Set& set) const {
+  void close(Set& set) {
     std::set<NfaNode> seen(set.begin(), set.end());
     for (std::size_t i = 0; i < set.size(); ++i) {
       for (const NfaNode node : rule_.nodes_[set[i]].empties) {
@@ -106,6 +109,7 @@ class Determiniser {
       }
     }
     set.assign(seen.begin(), seen.end());
+    work_ += set.size();
   }
 
   void add_edges(const Set& set, StateId state) {
@@ -120,6 +124,7 @@ class Determiniser {
       unsigned last = first;
       while (last < 255 && !borders[last + 1]) ++last;
       Set targets;
+      work_ += set.size();
       for (const NfaNode node : set) {
         for (const auto& edge : rule_.nodes_[node].edges) {
           if (edge.first <= first && last <= edge.last) targets.push_back(edge.to);
@@ -154,6 +159,7 @@ class Determiniser {
   Automaton& out_;
   std::map<Set, StateId> states_;
   std::vector<std::pair<Set, StateId>> waiting_;
+  std::size_t work_ = 0;  // members of sets looked at
 };
 
 EngineResult<Automaton> determinise(std::span<const RuleNfa> rules, RuleId root,

@@ -89,7 +89,7 @@ Value json_filter(const Value& self, const CallArguments& given) {
   return to_json(self, style);
 }
 
-Value join(const Value& self, const CallArguments& given) {
+Value join(JinjaInterpreter& in, const Value& self, const CallArguments& given) {
   const Value* separator = given.find(0, "d");
   const Value* attribute = given.find(1, "attribute");
   MarkedText out;
@@ -98,7 +98,7 @@ Value join(const Value& self, const CallArguments& given) {
     if (!first && separator != nullptr) out.append(to_text(*separator));
     first = false;
     out.append(to_text(attribute != nullptr ? attribute_path(item, *attribute) : item));
-    if (out.size() > (16U << 20)) throw JinjaError("a string grows too long");
+    in.check(out);
   }
   return out;
 }
@@ -122,7 +122,7 @@ Value indent(JinjaInterpreter& in, const Value& self, const CallArguments& given
     out.append(text.substr(begin, end + 1 - begin));
     const bool empty_line = end + 1 >= text.size() || text.text()[end + 1] == '\n';
     if (blank || !empty_line) out.append(prefix);
-    in.checked(out);
+    in.check(out);
   }
   out.append(text.substr(begin));
   return in.checked(std::move(out));
@@ -428,8 +428,7 @@ return to_integer(self, given);
 return items_of(in, self);
 }
 }
-, {"join", FILTER{UNUSED;
-return join(self, given);
+, {"join", FILTER{return join(in, self, given);
 }
 }
 , {"last", FILTER{UNUSED;

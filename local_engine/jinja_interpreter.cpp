@@ -46,8 +46,12 @@ void JinjaScope::set(std::string_view name, Value value) {
   variables.emplace_back(name, std::move(value));
 }
 
-MarkedText JinjaInterpreter::checked(MarkedText text) const {
+void JinjaInterpreter::check(const MarkedText& text) const {
   if (text.size() > options_.output_bytes_max) throw JinjaError("a string grows too long");
+}
+
+MarkedText JinjaInterpreter::checked(MarkedText text) const {
+  check(text);
   return text;
 }
 

@@ -39,7 +39,8 @@ class JinjaInterpreter {
   Value apply_filter(std::string_view name, const Value& operand, const CallArguments& arguments);
   bool apply_test(std::string_view name, const Value& operand, const CallArguments& arguments);
 
-  // Refuses strings and lists that outgrow the limits.
+  // Refuse strings that outgrow the limit.
+  void check(const MarkedText& text) const;
   MarkedText checked(MarkedText text) const;
   void count_step();
   const JinjaOptions& options() const { return options_; }

@@ -7,7 +7,6 @@
 namespace jevons::engine {
 namespace {
 
-constexpr std::size_t kListMax = 1'000'000;
 
 [[noreturn]] void cannot(std::string_view operation, const Value& left, const Value& right) {
   for (const Value* side : {&left, &right}) {

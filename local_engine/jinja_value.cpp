@@ -4,6 +4,13 @@
 #include <cmath>
 
 namespace jevons::engine {
+namespace {
+
+void check_growth(std::size_t size, std::size_t more) {
+  if (size + more > kTextMax) throw JinjaError("a string grows too long");
+}
+
+}  // namespace
 
 MarkedText MarkedText::from_user(std::string text) {
   MarkedText made;
@@ -14,6 +21,7 @@ MarkedText MarkedText::from_user(std::string text) {
 
 void MarkedText::append(const MarkedText& other) {
   if (other.empty()) return;
+  check_growth(size(), other.size());
   if (!user_.empty() || !other.user_.empty()) {
     user_.resize(text_.size(), '\0');
     if (other.user_.empty())
@@ -26,6 +34,7 @@ void MarkedText::append(const MarkedText& other) {
 
 void MarkedText::append(std::string_view text, bool user) {
   if (text.empty()) return;
+  check_growth(size(), text.size());
   if (user || !user_.empty()) {
     user_.resize(text_.size(), '\0');
     user_.append(text.size(), user ? '\1' : '\0');
@@ -187,6 +196,7 @@ std::vector<Value> Value::elements() const {
   }
   if (!is_string()) throw JinjaError(std::string("cannot iterate over ") + kind_name());
   const std::vector<std::size_t> offsets = code_point_offsets(plain());
+  if (offsets.size() > kListMax) throw JinjaError("a list grows too long");
   for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
     out.emplace_back(text().substr(offsets[i], offsets[i + 1] - offsets[i]));
   }

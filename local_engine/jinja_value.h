@@ -21,6 +21,10 @@ class JinjaError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What no list and no string may outgrow, whatever a rendering allows itself.
+inline constexpr std::size_t kListMax = 1'000'000;
+inline constexpr std::size_t kTextMax = 16 << 20;
+
 class MarkedText {
  public:
   MarkedText() = default;
@@ -35,6 +39,7 @@ class MarkedText {
   bool any_user() const { return !user_.empty(); }
   bool is_user(std::size_t byte) const { return !user_.empty() && user_[byte] != 0; }
 
+  // Both throw beyond kTextMax.
   void append(const MarkedText& other);
   void append(std::string_view text, bool user);
   MarkedText substr(std::size_t begin, std::size_t size = std::string::npos) const;

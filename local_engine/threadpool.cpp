@@ -94,7 +94,7 @@ void ThreadPool::run_erased(std::size_t chunks, void* body, Call call, bool watc
   chunks_.store(count, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
   const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
-  ticket_.store(std::uint64_t{epoch} << 32, std::memory_order_release);
+  ticket_.store((std::uint64_t{epoch} << 32) | count, std::memory_order_release);
   epoch_.store(epoch, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) > 0) futex_wake(epoch_, INT_MAX);
   take_chunks(epoch, 0);
@@ -104,18 +104,15 @@ void ThreadPool::run_erased(std::size_t chunks, void* body, Call call, bool watc
 void ThreadPool::take_chunks(std::uint32_t epoch, unsigned thread) {
   std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
   for (;;) {
-    if (ticket >> 32 != epoch) return;
-    const std::uint32_t chunk = static_cast<std::uint32_t>(ticket);
-    // These may belong to a later region already, but then the exchange fails; once it succeeds the
-    // region cannot end before this chunk is done.
-    if (chunk >= chunks_.load(std::memory_order_relaxed)) return;
-    void* const body = body_.load(std::memory_order_relaxed);
+    const std::uint32_t left = static_cast<std::uint32_t>(ticket);
+    if (ticket >> 32 != epoch || left == 0) return;
+    if (!ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel)) continue;
+    // Only now are these sure to be the region's: it cannot end before this chunk is done.
+    const std::uint32_t chunks = chunks_.load(std::memory_order_relaxed);
     const Call call = call_.load(std::memory_order_relaxed);
-    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
-    call(body, chunk, thread);
+    call(body_.load(std::memory_order_relaxed), chunks - left, thread);
     const std::uint32_t done = done_.fetch_add(1, std::memory_order_seq_cst) + 1;
-    if (thread != 0 && done == chunks_.load(std::memory_order_relaxed) &&
-        caller_sleeps_.load(std::memory_order_seq_cst)) {
+    if (thread != 0 && done == chunks && caller_sleeps_.load(std::memory_order_seq_cst)) {
       futex_wake(done_, 1);
     }
     ticket = ticket_.load(std::memory_order_acquire);

@@ -64,8 +64,8 @@ class ThreadPool {
   void note_straggler(std::int64_t now_us);
   void readmit(std::int64_t now_us);
 
-  // epoch << 32 | next chunk: taking a chunk fails once its region is over, so that a thread that
-  // wakes late touches nothing.
+  // epoch << 32 | chunks that nobody has taken. Whether one is left is read from this word alone,
+  // so that a thread that wakes late, while the next region is being set up, takes nothing.
   alignas(64) std::atomic<std::uint64_t> ticket_{0};
   alignas(64) std::atomic<std::uint32_t> done_{0};
   alignas(64) std::atomic<std::uint32_t> epoch_{0};  // futex of sleeping workers

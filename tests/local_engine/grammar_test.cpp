@@ -210,6 +210,7 @@ TEST_CASE("a schema we cannot promise is refused with the place") {
        "supported"},
       {R"({"items":{"$ref":"#/$defs/x"}})",
        "the schema at '#/items' refers to '#/$defs/x', which does not exist"},
+      {R"({"type":"string","pattern":"a.{40}b.{40}$"})", "the schema is too large"},
       {R"({"$ref":"#"})", "the schema at '#' asks for values nested without end"},
       {R"({"anyOf":[{"$ref":"#"},{"type":"null"}]})",
        "the schema at '#' refers to itself and to nothing else"},

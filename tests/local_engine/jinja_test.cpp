@@ -186,6 +186,13 @@ TEST_CASE("a template that is wrong or runs away is refused") {
        "endfor %}",
        "chat template: a string grows too long"},
       {"a repeated string", "{{ 'x' * 999999999999 }}", "chat template: a string grows too long"},
+      {"joined over and over",
+       "{% set n = namespace(s='x' * 5000) %}{% for i in range(9) %}{% set n.s = n.s | join(n.s) "
+       "%}{% endfor %}",
+       "chat template: a string grows too long"},
+      {"a long string taken apart", "{{ ('x' * 2000000) | list | length }}",
+       "chat template: a list grows too long"},
+      {"a long string indented", "{{ (('x\n' * 400000) | indent | length) }}", "2399996"},
       {"deep brackets", "{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}",
        "chat template: line 1: an expression is nested too deeply"},
       {"a namespace inside itself", "{% set n = namespace() %}{% set n.n = n %}ok", "ok"},

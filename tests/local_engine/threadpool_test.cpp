@@ -30,6 +30,23 @@ TEST_CASE("every chunk runs exactly once, region after region") {
   }
 }
 
+// A thread that comes late from a small region must take nothing of the larger one that is being
+// set up: its chunk would run twice, and one done too many is a region that never ends.
+TEST_CASE("many small regions, each larger than the last, count every chunk once") {
+  ThreadPool pool(4);
+  constexpr std::size_t largest = 24;
+  std::vector<std::atomic<int>> runs(largest);
+  std::size_t regions = 0, wrong = 0;
+  for (int round = 0; round < 12'000; ++round) {
+    for (std::size_t chunks = 2; chunks <= largest; ++chunks, ++regions) {
+      pool.run(chunks, [&](std::size_t chunk, unsigned) { runs[chunk].fetch_add(1); });
+      for (std::size_t i = 0; i < chunks; ++i) wrong += runs[i].exchange(0) == 1 ? 0U : 1U;
+    }
+  }
+  CHECK(regions == 12'000U * 23U);
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("writes of all threads are visible after the region") {
   ThreadPool pool(3);
   std::vector<int> values(1000);

@@ -7,6 +7,7 @@
 #include "router/calibration.h"
 #include "router/estimate.h"
 #include "router/judge.h"
+#include "router/learned.h"
 #include "router/reword.h"
 
 namespace jevons {
@@ -110,16 +111,97 @@ double flip_rate(const Brain* brain, const std::vector<Scored>& rows) {
   return tries > 0 ? flips / tries : 0;
 }
 
+Target target_of(double ability) {
+  Target target;
+  target.ability = {{"overall", ability}};
+  return target;
+}
+
+Classification classified(const Brain* brain, const Features& features) {
+  Classification classification;
+  classification.task = task_of_text(features);
+  const Judgement judgement = judge(features, classification.task, brain);
+  classification.difficulty = judgement.difficulty;
+  classification.trunk = judgement.trunk;
+  return classification;
+}
+
+// A prompt as the heads of the two models see it.
+struct BothModels {
+  double weak = 0, strong = 0;
+  HeadInput weak_input, strong_input;
+};
+
+// Learns from the first `outcomes` rows of the order, is judged on the rest.
+LearningReport learned_report(const std::vector<BothModels>& rows,
+                              const std::vector<std::size_t>& order, std::size_t outcomes) {
+  TargetOutcomes weak, strong;
+  for (std::size_t i = 0; i < outcomes; ++i) {
+    const BothModels& row = rows[order[i]];
+    const bool of_strong = i % 2 != 0;
+    OutcomeSample sample{.id = i + 1, .key = "eval"};
+    sample.input = of_strong ? row.strong_input : row.weak_input;
+    sample.score = of_strong ? row.strong : row.weak;
+    (of_strong ? strong : weak).learn(std::move(sample));
+  }
+  const TargetHeads weak_heads = weak.heads(), strong_heads = strong.heads();
+  const Head &weak_head = weak_heads.head_for("eval"), &strong_head = strong_heads.head_for("eval");
+  std::vector<Scored> scored;
+  std::vector<Judged> judged_weak, judged_strong;
+  for (std::size_t i = outcomes; i < order.size(); ++i) {
+    const BothModels& row = rows[order[i]];
+    const double p_weak = weak_head.p_ok(row.weak_input);
+    const double p_strong = strong_head.p_ok(row.strong_input);
+    scored.push_back({.weak = row.weak, .strong = row.strong, .gain = p_strong - p_weak});
+    judged_weak.push_back({.p = p_weak, .outcome = row.weak});
+    judged_strong.push_back({.p = p_strong, .outcome = row.strong});
+  }
+  std::stable_sort(scored.begin(), scored.end(),
+                   [](const Scored& a, const Scored& b) { return a.gain > b.gain; });
+  return {.outcomes = outcomes,
+          .apgr = curve_of(scored, std::vector<int>(scored.size(), 1)).apgr,
+          .ece = (calibration_error(judged_weak) + calibration_error(judged_strong)) / 2};
+}
+
 }  // namespace
 
 ServedChance served_chance(const Brain* brain, const Features& features) {
-  Classification classification;
-  classification.task = task_of_text(features);
-  classification.difficulty = judge(features, classification.task, brain).difficulty;
-  Target weak, strong;
-  weak.ability = {{"overall", ability_of_weak}};
-  strong.ability = {{"overall", ability_of_strong}};
-  return {.weak = p_ok_of(weak, classification), .strong = p_ok_of(strong, classification)};
+  const Classification classification = classified(brain, features);
+  return {.weak = p_ok_of(target_of(ability_of_weak), classification),
+          .strong = p_ok_of(target_of(ability_of_strong), classification)};
+}
+
+std::vector<LearningReport> evaluate_learning(const Brain* brain, const std::vector<TrainRow>& rows,
+                                              const std::string& weak, const std::string& strong) {
+  constexpr std::size_t draws = 3, judged_min = 200;
+  std::vector<BothModels> known;
+  for (const TrainRow& row : rows) {
+    const auto w = row.scores.find(weak), s = row.scores.find(strong);
+    if (w == row.scores.end() || s == row.scores.end()) continue;
+    const Features features = features_of_prompt(row.prompt, row.tools, row.schema_bytes);
+    const Classification classification = classified(brain, features);
+    known.push_back({.weak = w->second,
+                     .strong = s->second,
+                     .weak_input = head_input(target_of(ability_of_weak), classification),
+                     .strong_input = head_input(target_of(ability_of_strong), classification)});
+  }
+  std::vector<LearningReport> reports;
+  for (const std::size_t outcomes : learning_outcomes) {
+    if (known.size() < outcomes + judged_min) break;
+    LearningReport mean{.outcomes = outcomes, .apgr = 0, .ece = 0};
+    for (std::size_t draw = 0; draw < draws; ++draw) {
+      std::vector<std::size_t> order(known.size());
+      std::iota(order.begin(), order.end(), std::size_t{0});
+      std::sort(order.begin(), order.end(), [draw](std::size_t a, std::size_t b) {
+        return mixed(a * draws + draw) < mixed(b * draws + draw);
+      });
+      const LearningReport one = learned_report(known, order, outcomes);
+      mean.apgr += one.apgr / double(draws);
+      mean.ece += one.ece / double(draws);
+    }
+    reports.push_back(mean);
+  }
+  return reports;
 }
 
 EvalReport evaluate(const Brain* brain, const std::vector<TrainRow>& rows, const std::string& weak,

@@ -25,6 +25,18 @@ struct EvalReport {
 EvalReport evaluate(const Brain* brain, const std::vector<TrainRow>& rows, const std::string& weak,
                     const std::string& strong);
 
+// The same after outcomes were learned as POST /v1/feedback learns them: of one key, of the models
+// in turn; the other rows are judged. Mean of three draws.
+struct LearningReport {
+  std::size_t outcomes = 0;  // of both models together
+  double apgr = 0.5;
+  double ece = 0;  // of both models' P(ok)
+};
+inline constexpr std::size_t learning_outcomes[] = {0, 200, 500, 1'500};
+// One report for each of learning_outcomes that leaves at least 200 rows to judge.
+std::vector<LearningReport> evaluate_learning(const Brain* brain, const std::vector<TrainRow>& rows,
+                                              const std::string& weak, const std::string& strong);
+
 // How far predicted answer lengths lie from the recorded ones: the median over all answers of
 // max(predicted / real, real / predicted), by the path that `decide` serves.
 struct LengthReport {

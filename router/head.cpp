@@ -1,7 +1,10 @@
 #include "router/head.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
+#include <utility>
 
 #include "router/calibration.h"
 
@@ -10,7 +13,7 @@ namespace {
 
 // Prior precision of each kind of weight: an outcome at P(ok) = 0.5 adds 0.25 to a precision.
 constexpr double shift_precision = 1.0, slope_precision = 4.0, task_precision = 1.5;
-constexpr double trunk_precision = 120.0;
+constexpr double trunk_precision = 250.0, landmark_precision = 0.5;
 constexpr float trunk_unit = 1.0f / trunk_scale;
 constexpr double correction_max = 6.0;
 constexpr int steps_max = 80;
@@ -18,25 +21,26 @@ constexpr int steps_max = 80;
 double precision_of(std::size_t i) {
   if (i == 0) return shift_precision;
   if (i == 1) return slope_precision;
-  return i < 2 + task_count ? task_precision : trunk_precision;
+  if (i < 2 + task_count) return task_precision;
+  return i < Head::linear ? trunk_precision : landmark_precision;
 }
 
-Head::Row row_of(const HeadInput& input) {
-  Head::Row row{};
+void write_linear(const HeadInput& input, float* row) {
   row[0] = 1;
   row[1] = static_cast<float>(std::clamp(input.prior_logit, -4.0, 4.0));
   row[2 + static_cast<std::size_t>(input.task)] = 1;
-  float* trunk = row.data() + 2 + task_count;
+  float* trunk = row + 2 + task_count;
   for (std::size_t i = 0; i < trunk_size; ++i) {
     trunk[i] = static_cast<float>(input.trunk[i]) * trunk_unit;
   }
-  return row;
 }
 
-double dot(const Head::Row& row, const std::vector<float>& weights) {
-  float sum = 0;
-  for (std::size_t i = 0; i < Head::size; ++i) sum += row[i] * weights[i];
-  return static_cast<double>(sum);
+std::vector<Trunk> landmarks_of(const std::vector<HeadSample>& samples) {
+  std::vector<Trunk> candidates;
+  for (const HeadSample& sample : samples) {
+    if (sample.landmark) candidates.push_back(sample.input.trunk);
+  }
+  return choose_landmarks(std::move(candidates));
 }
 
 }  // namespace
@@ -44,10 +48,15 @@ double dot(const Head::Row& row, const std::vector<float>& weights) {
 // One fit: rows and bound once, then steps down the penalised log loss.
 class HeadFit {
  public:
-  HeadFit(const std::vector<HeadSample>& samples, const Head& start) : samples_(samples) {
-    weights_ = start.empty() ? std::vector<float>(Head::size, 0.0f) : start.weights_;
-    rows_.reserve(samples.size());
-    for (const HeadSample& sample : samples) rows_.push_back(row_of(sample.input));
+  HeadFit(const std::vector<HeadSample>& samples, const Head& start)
+      : samples_(samples), landmarks_(landmarks_of(samples)), n(Head::linear + landmarks_.size()) {
+    weights_ = start.weights_;
+    weights_.resize(n, 0.0f);
+    rows_.assign(samples.size() * n, 0.0f);
+    for (std::size_t s = 0; s < samples.size(); ++s) {
+      write_linear(samples[s].input, rows_.data() + s * n);
+      landmarks_.write(samples[s].input.trunk, rows_.data() + s * n + Head::linear);
+    }
   }
 
   Head run() {
@@ -58,12 +67,21 @@ class HeadFit {
       }
     }
     Head head;
+    const std::span<const float> solved(weights_);
+    head.landmark_weights_ = landmarks_.fold(solved.subspan(Head::linear));
+    head.landmarks_ = landmarks_.landmarks();
+    weights_.resize(Head::linear);
     head.weights_ = std::move(weights_);
     return head;
   }
 
  private:
-  static constexpr std::size_t n = Head::size;
+  double dot(std::size_t s) const {
+    const float* row = rows_.data() + s * n;
+    float sum = 0;
+    for (std::size_t i = 0; i < n; ++i) sum += row[i] * weights_[i];
+    return static_cast<double>(sum);
+  }
 
   // No outcome bends the loss more than it does at P(ok) = 0.5. With that bound in place of the
   // true curvature every step goes down, and the matrix is factored once (Boehning 1988).
@@ -74,11 +92,12 @@ class HeadFit {
     }
     for (std::size_t s = 0; s < samples_.size(); ++s) {
       const auto most = static_cast<float>(samples_[s].weight * 0.25);
+      const float* row = rows_.data() + s * n;
       for (std::size_t i = 0; i < n; ++i) {
-        if (rows_[s][i] == 0) continue;
-        const float scaled = most * rows_[s][i];
+        if (row[i] == 0) continue;
+        const float scaled = most * row[i];
         float* line = curvature_.data() + i * n;
-        for (std::size_t j = 0; j <= i; ++j) line[j] += scaled * rows_[s][j];
+        for (std::size_t j = 0; j <= i; ++j) line[j] += scaled * row[j];
       }
     }
   }
@@ -90,11 +109,10 @@ class HeadFit {
       gradient_[i] = precision_of(i) * static_cast<double>(weights_[i]);
     }
     for (std::size_t s = 0; s < samples_.size(); ++s) {
-      const double p = sigmoid_of(samples_[s].input.prior_logit + dot(rows_[s], weights_));
+      const double p = sigmoid_of(samples_[s].input.prior_logit + dot(s));
       const double error = samples_[s].weight * (p - samples_[s].score);
-      for (std::size_t i = 0; i < n; ++i) {
-        gradient_[i] += error * static_cast<double>(rows_[s][i]);
-      }
+      const float* row = rows_.data() + s * n;
+      for (std::size_t i = 0; i < n; ++i) gradient_[i] += error * static_cast<double>(row[i]);
     }
     return substitute();
   }
@@ -137,7 +155,9 @@ class HeadFit {
   }
 
   const std::vector<HeadSample>& samples_;
-  std::vector<Head::Row> rows_;
+  const LandmarkInputs landmarks_;
+  const std::size_t n;          // inputs a row
+  std::vector<float> rows_;     // n a sample
   std::vector<float> weights_, curvature_;
   std::vector<double> gradient_;
 };
@@ -153,6 +173,13 @@ double Head::correction(const HeadInput& input) const {
     from_trunk += trunk[i] * static_cast<float>(input.trunk[i]);
   }
   sum += static_cast<double>(from_trunk * trunk_unit);
+  if (!landmarks_.empty() && is_known(input.trunk)) {
+    std::array<float, landmarks_max> nearness;
+    write_nearness(input.trunk, landmarks_, nearness.data());
+    float pull = 0;
+    for (std::size_t i = 0; i < landmarks_.size(); ++i) pull += landmark_weights_[i] * nearness[i];
+    sum += static_cast<double>(pull);
+  }
   return std::clamp(sum, -correction_max, correction_max);
 }
 

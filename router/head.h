@@ -8,6 +8,7 @@
 
 #include "router/calibration.h"
 #include "router/classification.h"
+#include "router/landmarks.h"
 
 namespace jevons {
 
@@ -23,13 +24,16 @@ struct HeadSample {
   HeadInput input;
   double score = 0;   // 0..1
   double weight = 1;  // an outcome that was reported counts 1
+  // May become a point of reference. An outcome of another key never is one: where a key has none
+  // of its own nearby, nobody else's outcomes are looked at that closely.
+  bool landmark = false;
 };
 
-// logit P(ok) = prior + shift + slope * prior + task's shift + trunk weights * trunk.
+// logit P(ok) = prior + shift + slope * prior + task's shift + trunk weights * trunk
+//               + sum of each landmark's weight * nearness to it.
 class Head {
  public:
-  static constexpr std::size_t size = 2 + task_count + trunk_size;
-  using Row = std::array<float, size>;
+  static constexpr std::size_t linear = 2 + task_count + trunk_size;
 
   // What outcomes add to the prior's logit.
   double correction(const HeadInput& input) const;
@@ -42,7 +46,9 @@ class Head {
  private:
   friend class HeadFit;
   friend Head calibrated_head(const std::vector<HeadSample>& samples, const Head& start);
-  std::vector<float> weights_;  // empty: all zero
+  std::vector<float> weights_;  // of the linear part; empty: all zero
+  std::vector<Trunk> landmarks_;
+  std::vector<float> landmark_weights_;
   Isotonic calibration_;        // empty below calibrated_from
 };
 

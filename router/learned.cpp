@@ -141,10 +141,11 @@ TargetHeads TargetOutcomes::heads(const TargetHeads* before) const {
     std::vector<HeadSample> fitted;
     for (const Aged& one : samples) {
       const double total = own[one.sample->key];
-      const bool full = (key != nullptr && *key == one.sample->key) || total <= cap;
+      const bool mine = key != nullptr && *key == one.sample->key;
       fitted.push_back({.input = one.sample->input,
                         .score = one.sample->score,
-                        .weight = full ? one.weight : one.weight * cap / total});
+                        .weight = mine || total <= cap ? one.weight : one.weight * cap / total,
+                        .landmark = mine});
     }
     const Head* start = nullptr;
     if (before != nullptr) start = key != nullptr ? &before->head_for(*key) : &before->shared;
@@ -152,11 +153,11 @@ TargetHeads TargetOutcomes::heads(const TargetHeads* before) const {
   };
   heads.shared = fit_for(nullptr);
   if (recent.size() > own_heads_max) recent.resize(own_heads_max);
+  const bool cut =
+      std::any_of(weights.begin(), weights.end(), [cap](double w) { return w > cap; });
   for (const std::string& key : recent) {
-    // With nobody's weight cut there is one truth for all.
-    const bool cut =
-        std::any_of(weights.begin(), weights.end(), [cap](double w) { return w > cap; });
-    heads.own[key] = cut ? fit_for(&key) : heads.shared;
+    // With nobody's weight cut there is one truth for all, but for those with landmarks enough.
+    heads.own[key] = cut || own[key] >= landmarks_from ? fit_for(&key) : heads.shared;
   }
   return heads;
 }

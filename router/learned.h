@@ -62,6 +62,7 @@ class TargetOutcomes {
   static constexpr std::size_t reported_max = 2'000, observed_max = 500;
   static constexpr std::size_t observed_min = 20;  // fewer observations say nothing
   static constexpr std::size_t own_heads_max = 32;
+  static constexpr double landmarks_from = 50;  // weight of own outcomes for own landmarks
   static constexpr double decay = 0.999;  // weight of an outcome per newer outcome of its sort
   // No key weighs more in the head of others than this share of what stands beside it; where
   // nothing does, the prior counts as half an outcome.

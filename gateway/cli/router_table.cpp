@@ -46,6 +46,19 @@ struct LengthLine {
   LengthReport seen, unseen;
 };
 
+// Of a file's first pair, by weights that were trained on the other files.
+struct LearningLine {
+  std::string file;
+  Pair pair;
+  std::vector<LearningReport> reports;
+};
+
+struct Table {
+  std::vector<Line> lines;
+  std::vector<LengthLine> lengths;
+  std::vector<LearningLine> learning;
+};
+
 std::vector<TrainRow> rows_of(const std::vector<TrainRow>& rows, const std::string& group) {
   std::vector<TrainRow> own;
   std::copy_if(rows.begin(), rows.end(), std::back_inserter(own),
@@ -87,11 +100,11 @@ void report_json(JsonWriter& json, const char* key, const LengthReport& report) 
   json.end_object();
 }
 
-std::string table_json(const std::vector<Line>& lines, const std::vector<LengthLine>& lengths) {
+std::string table_json(const Table& table) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("pairs").begin_array();
-  for (const Line& line : lines) {
+  for (const Line& line : table.lines) {
     json.begin_object().key("file").string(line.file);
     json.key("weak").string(line.pair.weak).key("strong").string(line.pair.strong);
     report_json(json, "in_distribution", line.seen);
@@ -99,11 +112,20 @@ std::string table_json(const std::vector<Line>& lines, const std::vector<LengthL
     json.end_object();
   }
   json.end_array().key("lengths").begin_array();
-  for (const LengthLine& line : lengths) {
+  for (const LengthLine& line : table.lengths) {
     json.begin_object().key("file").string(line.file);
     report_json(json, "in_distribution", line.seen);
     report_json(json, "left_out", line.unseen);
     json.end_object();
+  }
+  json.end_array().key("learning").begin_array();
+  for (const LearningLine& line : table.learning) {
+    for (const LearningReport& report : line.reports) {
+      json.begin_object().key("file").string(line.file);
+      json.key("weak").string(line.pair.weak).key("strong").string(line.pair.strong);
+      json.key("outcomes").integer(static_cast<std::int64_t>(report.outcomes));
+      json.key("apgr").raw(number(report.apgr)).key("ece").raw(number(report.ece)).end_object();
+    }
   }
   json.end_array().end_object();
   return text + "\n";
@@ -117,8 +139,7 @@ void print_side(std::ostream& out, const EvalReport& report) {
   out << text;
 }
 
-void print_table(std::ostream& out, const std::vector<Line>& lines,
-                 const std::vector<LengthLine>& lengths) {
+void print_pairs(std::ostream& out, const std::vector<Line>& lines) {
   out << "| file | weak, strong | trained on | n | gap | APGR | CPT50 / CPT80 | ECE | flips |\n"
       << "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
   double sum_seen = 0, sum_unseen = 0, least = 1;
@@ -134,12 +155,35 @@ void print_table(std::ostream& out, const std::vector<Line>& lines,
     }
     least = std::min(least, line.unseen.apgr);
   }
-  if (!lines.empty()) {
-    const auto count = static_cast<double>(lines.size());
-    out << "\nMean APGR: in distribution " << number(sum_seen / count) << ", left out "
-        << number(sum_unseen / count) << " (lowest " << number(least) << "); random 0.5\n";
+  if (lines.empty()) return;
+  const auto count = static_cast<double>(lines.size());
+  out << "\nMean APGR: in distribution " << number(sum_seen / count) << ", left out "
+      << number(sum_unseen / count) << " (lowest " << number(least) << "); random 0.5\n";
+}
+
+void print_learning(std::ostream& out, const std::vector<LearningLine>& lines) {
+  out << "\nAPGR / ECE after outcomes as POST /v1/feedback learns them, file left out of training\n"
+      << "| file | weak, strong |";
+  for (const std::size_t outcomes : learning_outcomes) out << " " << outcomes << " |";
+  out << "\n| --- | --- |";
+  for (std::size_t i = 0; i < std::size(learning_outcomes); ++i) out << " --- |";
+  out << "\n";
+  for (const LearningLine& line : lines) {
+    out << "| " << line.file << " | " << line.pair.weak << ", " << line.pair.strong << " |";
+    for (std::size_t i = 0; i < std::size(learning_outcomes); ++i) {
+      if (i < line.reports.size()) {
+        out << " " << number(line.reports[i].apgr) << " / " << number(line.reports[i].ece) << " |";
+      } else {
+        out << " - |";
+      }
+    }
+    out << "\n";
   }
-  for (const LengthLine& line : lengths) {
+  out << "\n";
+}
+
+void print_lengths(std::ostream& out, const std::vector<LengthLine>& lines) {
+  for (const LengthLine& line : lines) {
     for (const bool seen : {true, false}) {
       const LengthReport& report = seen ? line.seen : line.unseen;
       out << "Length error factor, " << line.file << ", " << (seen ? "in distribution" : "left out")
@@ -192,26 +236,35 @@ Exit run_router_table(const CliIo& io, const RouterTableOptions& options) {
   const auto ranked = ranked_models(judged);
   Steps steps(io, ranked.size() + 1);
   const Brain all(train(learned, words, {}, steps.next()));
-  std::vector<Line> lines;
-  std::vector<LengthLine> lengths;
+  Table table;
   for (const auto& [group, models] : ranked) {
     const Brain others(train(learned, words, {.leave_out = group}, steps.next()));
     const std::vector<TrainRow> rows = rows_of(judged, group), dev = rows_of(held_out, group);
-    for (const Pair& pair : pairs_of(models)) {
-      lines.push_back({.file = group,
+    const std::vector<Pair> pairs = pairs_of(models);
+    for (const Pair& pair : pairs) {
+      table.lines.push_back({.file = group,
                        .pair = pair,
                        .seen = evaluate(&all, dev, pair.weak, pair.strong),
                        .unseen = evaluate(&others, rows, pair.weak, pair.strong)});
     }
+    if (!pairs.empty()) {
+      const Pair& pair = pairs.front();
+      table.learning.push_back(
+          {.file = group,
+           .pair = pair,
+           .reports = evaluate_learning(&others, rows, pair.weak, pair.strong)});
+    }
     LengthLine length{.file = group,
                       .seen = evaluate_lengths(&all, dev),
                       .unseen = evaluate_lengths(&others, rows)};
-    if (length.unseen.answers > 0) lengths.push_back(length);
+    if (length.unseen.answers > 0) table.lengths.push_back(length);
   }
   if (options.json) {
-    io.out << table_json(lines, lengths);
+    io.out << table_json(table);
   } else {
-    print_table(io.out, lines, lengths);
+    print_pairs(io.out, table.lines);
+    print_learning(io.out, table.learning);
+    print_lengths(io.out, table.lengths);
   }
   return Exit::good;
 }

@@ -117,7 +117,6 @@ class Scanner {
     stats_.bytes += static_cast<std::int64_t>(text_.size());
     if (!text_.empty()) ++stats_.lines;
     while (at_ < text_.size()) {
-      if (line_start_) check_option();
       switch (class_of(text_[at_])) {
         case Byte::letter:
           words();
@@ -145,22 +144,20 @@ class Scanner {
   }
 
  private:
-  std::size_t start_run() {
-    line_start_ = false;
-    return at_;
+  // The letter at this byte stands alone. "A." "B)" "(c)" in their order, on lines of their own or
+  // in one, are the options of a question.
+  void check_option(std::size_t at) {
+    const std::size_t mark = at + 1;
+    if (mark >= text_.size() || text_.substr(mark, 1).find_first_of(".):") != 0) return;
+    if (mark + 1 < text_.size() && !is_blank(text_[mark + 1])) return;
+    if (at > 0 && text_[at - 1] != '(' && !is_blank(text_[at - 1])) return;
+    const char letter = static_cast<char>(text_[at] | 0x20);
+    if (letter != next_option_ && letter != 'a') return;
+    ++stats_.options;
+    next_option_ = static_cast<char>(letter + 1);
   }
 
-  // "A." or "(b)" or "C:" at the start of a line: the options of a question.
-  void check_option() {
-    std::size_t i = at_;
-    if (text_[i] == '(') ++i;
-    if (i + 1 >= text_.size()) return;
-    const char letter = text_[i], mark = text_[i + 1];
-    const bool upper = letter >= 'A' && letter <= 'J', lower = letter >= 'a' && letter <= 'e';
-    if ((upper && (mark == '.' || mark == ')' || mark == ':')) || (lower && mark == ')')) {
-      ++stats_.options;
-    }
-  }
+  static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
   // Whether the word at this byte is looked up: what a long text asks for stands at its begin or
   // its end, and what it is about says little more after so many words.
@@ -171,7 +168,6 @@ class Scanner {
   // Words of ASCII letters with one space between them: most of most texts, so in one tight loop.
   // Stops at a byte that is neither, without having passed it.
   void words() {
-    line_start_ = false;
     const char* const begin = text_.data();
     const char* const end = begin + text_.size();
     const char* at = begin + at_;
@@ -192,6 +188,7 @@ class Scanner {
       const auto letters = static_cast<std::int64_t>(at - from);
       stats_.scripts[static_cast<std::size_t>(Script::latin)] += letters;
       count_word(letters, letters, uppercase);
+      if (letters == 1) check_option(static_cast<std::size_t>(from - begin));
       if (learning) learn(hash);
       if (end - at < 2 || *at != ' ' || class_of(at[1]) != Byte::letter) return;
       ++stats_.characters;
@@ -210,7 +207,7 @@ class Scanner {
 
   // A run of letters of alphabets that put spaces between words; hashes it on the way.
   void word() {
-    const std::size_t from = start_run();
+    const std::size_t from = at_;
     std::uint32_t hash = word_hash_seed, prefix_hash = 0;
     std::int64_t letters = 0, ascii = 0, uppercase = 0, hangul = 0;
     while (at_ < text_.size()) {
@@ -294,14 +291,13 @@ class Scanner {
   void rune() {
     const Byte kind = class_of(text_[at_]);
     if (kind == Byte::lead4) {
-      start_run();
       return single(at_);
     }
     word();
   }
 
   void number() {
-    const std::size_t from = start_run();
+    const std::size_t from = at_;
     number_ = 0;
     while (at_ < text_.size() && class_of(text_[at_]) == Byte::digit) {
       number_ = std::min<std::int64_t>(number_ * 10 + (text_[at_] - '0'), 1'000'000);
@@ -331,11 +327,10 @@ class Scanner {
     stats_.characters += length;
     stats_.lines += length;
     stats_.tokens += 1.0 + static_cast<double>(length - 1) / 8.0;
-    line_start_ = true;
   }
 
   void symbol() {
-    const std::size_t from = start_run();
+    const std::size_t from = at_;
     const char c = text_[at_++];
     const char next = at_ < text_.size() ? text_[at_] : '\n';
     ++stats_.characters;
@@ -388,7 +383,6 @@ class Scanner {
   }
 
   void bad() {
-    start_run();
     ++at_;
     ++stats_.characters;
     ++stats_.invalid;
@@ -426,7 +420,7 @@ class Scanner {
   std::string_view text_;
   TextStats& stats_;
   std::size_t at_ = 0;
-  bool line_start_ = true;
+  char next_option_ = 'a';  // letter that the next one has
   std::int64_t number_ = 0;
   std::size_t number_end_ = 0;
   std::size_t symbol_end_ = static_cast<std::size_t>(-1);

@@ -47,7 +47,7 @@ struct TextStats {
   std::int64_t fences = 0;           // ``` marks
   std::int64_t code_marks = 0;       // (){}[];=<>_ and ends of lines with them
   std::int64_t latex_marks = 0;      // $ ^ \ before a letter
-  std::int64_t options = 0;          // lines that start like "A." "B)" "(C)"
+  std::int64_t options = 0;          // "A." "B)" "(c)", in the order of the alphabet
   std::int64_t requested_words = 0;  // "in 500 words"
   double tokens = 0;
   std::array<std::int64_t, script_count> scripts{};  // characters

@@ -13,6 +13,9 @@ namespace jevons {
 namespace {
 
 constexpr double reworded_weight = 0.5;
+// How much it costs, beside being wrong, to judge a rewording otherwise than the prompt itself: a
+// penalty on weights of inputs that rewordings move.
+constexpr double moved_weight = 16;
 constexpr double prior_set_size = 1'500;  // generated prompts weigh like a set of this size
 
 double mean_of(const std::vector<double>& values) {
@@ -236,6 +239,7 @@ std::vector<Lesson> lessons_of(const std::vector<TrainRow>& rows, const WordTabl
           std::log(median_tokens(row) / typical_length(task, features.question.tokens).p50);
     }
     lessons.push_back(lesson);
+    return lesson.inputs;
   };
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const TrainRow& row = rows[i];
@@ -250,7 +254,7 @@ std::vector<Lesson> lessons_of(const std::vector<TrainRow>& rows, const WordTabl
     Lesson lesson{.ease = (*weak + *strong) / 2,
                   .gain = *strong - *weak,
                   .weight = 25.0 / std::sqrt(sizes[row.set])};
-    teach(row.prompt, row, lesson);
+    lesson.reworded_from = teach(row.prompt, row, lesson);
     lesson.weight *= reworded_weight;
     for (std::uint64_t copy = 0; options.rewordings && copy < 2; ++copy) {
       const auto how = static_cast<Rewording>((i * 2 + copy) % rewording_count);
@@ -278,13 +282,22 @@ BrainWeights solve(const std::vector<Lesson>& lessons, WordTable words, double r
   NormalEquations success(2), length(1);
   double ease = 0, total = 0;
   bool any_length = false;
-  for (const Lesson& lesson : lessons) {
+  const auto scaled = [&weights](const BrainInputs& inputs) {
     std::array<float, block_size> x{};
     for (std::size_t i = 0; i < brain_inputs; ++i) {
-      x[i] = std::clamp((lesson.inputs[i] - weights.mean[i]) * weights.scale[i], -3.0f, 3.0f);
+      x[i] = std::clamp((inputs[i] - weights.mean[i]) * weights.scale[i], -3.0f, 3.0f);
     }
     x[brain_inputs] = 1;
+    return x;
+  };
+  for (const Lesson& lesson : lessons) {
+    const std::array<float, block_size> x = scaled(lesson.inputs);
     const TextKind kind = text_kind_of(lesson.inputs);
+    if (lesson.reworded_from && text_kind_of(*lesson.reworded_from) == kind) {
+      std::array<float, block_size> moved = scaled(*lesson.reworded_from);
+      for (std::size_t i = 0; i < block_size; ++i) moved[i] -= x[i];
+      success.add(moved, kind, lesson.weight * moved_weight, {0, 0});
+    }
     success.add(x, kind, lesson.weight, {lesson.ease, lesson.gain});
     if (lesson.length) {
       length.add(x, kind, lesson.weight, {*lesson.length});

@@ -35,6 +35,8 @@ struct Lesson {
   double ease = 0.5, gain = 0, weight = 1;
   // log(median length of the models' answers / typical length of the task); empty: not known.
   std::optional<double> length;
+  // Of a reworded prompt, the inputs of the prompt itself.
+  std::optional<BrainInputs> reworded_from;
 };
 
 // Words with vectors, by falling frequency; longer vectors are cut, shorter are refused.

@@ -34,6 +34,29 @@ TEST_CASE("text stats: counts") {
   CHECK(stats_of("One. Two! Three? 3.14").sentences == 2);
 }
 
+TEST_CASE("text stats: the options of a question, however they are written") {
+  const struct {
+    const char* when;
+    const char* text;
+    std::int64_t options;
+  } rows[] = {
+      {"a line each", "Which?\nA. red\nB. blue\nC. green\nD. none", 4},
+      {"in small letters", "which?\na. red\nb. blue\nc. green", 3},
+      {"in one line", "Which? A. red B. blue C. green", 3},
+      {"in brackets", "Which? (A) red (B) blue (c) green", 3},
+      {"with colons", "A: red\nB: blue", 2},
+      {"alone, without a text", "A.\nB.\nC)", 3},
+      {"of two questions", "A. red B. blue\nA. one B. two C. three", 5},
+      {"initials are none", "J. R. R. Tolkien and C. S. Lewis", 0},
+      {"out of order they are none", "B. red\nD. blue\nC. green", 0},
+      {"an article is none", "a word: a b.c or e.g. this, i.e. that", 0},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.when);
+    CHECK(stats_of(row.text).options == row.options);
+  }
+}
+
 TEST_CASE("text stats: words and characters of every script") {
   struct {
     std::string text;

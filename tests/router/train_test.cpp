@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
 #include "router/calibration.h"
 #include "router/eval.h"
 #include "router/prior_prompts.h"
@@ -146,4 +150,25 @@ TEST_CASE("calibration: Platt repairs a shifted prediction, few outcomes move it
   CHECK(fit_platt({})(0.3) == doctest::Approx(0.3));
   CHECK(fit_platt({{.p = 0.9, .outcome = 0}})(0.9) > 0.6);
   CHECK(calibration_error({}) == 0);
+}
+
+TEST_CASE("an input that rewordings move gets less weight than one that they leave") {
+  std::vector<Lesson> lessons;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const bool hard = i % 2 == 0;
+    Lesson lesson{.ease = hard ? 0.0 : 1.0};
+    lesson.inputs[40] = lesson.inputs[41] = hard ? 1.0f : -1.0f;
+    lessons.push_back(lesson);
+    lesson.reworded_from = lesson.inputs;
+    lesson.inputs[40] = i % 4 < 2 ? 1.0f : -1.0f;  // says nothing any more
+    lessons.push_back(lesson);
+  }
+  const auto weight_of = [](const BrainWeights& weights, std::size_t input) {
+    return std::abs(weights.maps[0][input]);
+  };
+  const BrainWeights steady = solve(lessons, toy_table(), 1);
+  for (Lesson& lesson : lessons) lesson.reworded_from.reset();
+  const BrainWeights plain = solve(lessons, toy_table(), 1);
+  CHECK(weight_of(steady, 40) < weight_of(plain, 40) / 2);
+  CHECK(weight_of(steady, 41) > weight_of(plain, 41));
 }

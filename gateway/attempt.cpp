@@ -66,10 +66,11 @@ Attempt::Attempt(Exchange& exchange, std::size_t target, PlanOn on, int number)
       catalog_target_(exchange.target(target)) {
   started_ms_ = now_ms();
   if (x_.request.stream && learns_from_answers(x_)) streamed_.emplace(x_.request);
+  x_.running.push_back(this);
 }
 
 Attempt::~Attempt() {
-  x_.on_gone = nullptr;
+  std::erase(x_.running, this);
   if (!begun_ || settled_) return;
   Error error(Fault::cancelled, Origin::gateway, "superseded");
   error.with_maybe_billed(sent_);
@@ -90,8 +91,7 @@ asio::awaitable<Result<void>> Attempt::open() {
   // whole answer that is kept: the client may have left only to ask for it again.
   const ProviderConfig* provider = x_.config->provider(catalog_target_.provider);
   const bool kept_whole = x_.answer_is_kept && !x_.request.stream;
-  if ((!provider || provider->on_disconnect == OnDisconnect::cancel) && !kept_whole)
-    x_.on_gone = [this] { cancel(EndedBy::client); };
+  drains_ = (provider && provider->on_disconnect == OnDisconnect::drain) || kept_whole;
   Result<void> called = co_await call();
   // A refused key makes room for the provider's next one. Each POST is an attempt with its own row.
   std::size_t keys_left = provider ? provider->keys.size() : 0;
@@ -103,6 +103,8 @@ asio::awaitable<Result<void>> Attempt::open() {
     called = co_await call();
   }
   if (called.has_error() && !settled_) {
+    if (cancelled_ && x_.stopping)
+      called = interrupted().with_maybe_billed(called.error().maybe_billed());
     const Error error = called.error();
     settle(&error, false);
     if (!intended_) uncount();
@@ -140,8 +142,7 @@ asio::awaitable<Result<void>> Attempt::call() {
       co_await durable_intent(*x_.worker.mailbox, x_.services.ledger, std::move(row));
   if (durable.has_error()) co_return durable.error();
   intended_ = true;
-  if (cancelled_)
-    co_return Error(Fault::cancelled, Origin::client, "the client went away before the call");
+  if (cancelled_) co_return interrupted();
   UpstreamCall wire;
   wire.request = &x_.request;
   wire.target = &catalog_target_;
@@ -149,6 +150,7 @@ asio::awaitable<Result<void>> Attempt::call() {
   asked_logprobs_ = wire.encode.logprobs && !x_.request.sampling.logprobs.value_or(false);
   wire.tenant = x_.caller.key_name;
   wire.total_timeout_ms = std::max<std::int64_t>(x_.deadline_ms - now_ms(), 1);
+  wire.engine_microseconds = &engine_microseconds_;
   sent_ = true;
   Result<UpstreamAnswer> answer = co_await upstream->open(wire, *cancel_);
   x_.upstream_us += x_.services.clock.steady_us() - before_us;
@@ -284,6 +286,16 @@ void Attempt::discard() {
   settle(nullptr, false);
 }
 
+void Attempt::interrupt(Interrupt why) {
+  if (finished_ || settled_ || (why == Interrupt::client_gone && drains_)) return;
+  cancel(why == Interrupt::client_gone ? EndedBy::client : EndedBy::gateway);
+}
+
+Error Attempt::interrupted() const {
+  if (x_.stopping) return Error(Fault::overloaded, "the gateway is shutting down");
+  return Error(Fault::cancelled, Origin::client, "the client went away");
+}
+
 void Attempt::cancel(EndedBy by) {
   cancelled_ = true;
   cancelled_by_ = by;
@@ -378,8 +390,7 @@ asio::awaitable<Result<void>> Attempt::relay(StreamWriter& writer) {
     writer.write(events_, out);
     events_.clear();
     co_await flush(out);
-    if (x_.client_gone && cancelled_)
-      co_return Error(Fault::cancelled, Origin::client, "the client went away");
+    if (x_.client_gone && cancelled_) co_return interrupted();
     if (finished_) co_return Result<void>();
     if (finish_seen_ && !timed_out) {
       timed_out = true;
@@ -397,6 +408,7 @@ asio::awaitable<Result<void>> Attempt::relay(StreamWriter& writer) {
     if (more.has_error()) {
       // The answer was complete but for its usage: what we counted is billed.
       if (finish_seen_ && !cancelled_) co_return Result<void>();
+      if (cancelled_ && x_.stopping) co_return interrupted().with_maybe_billed(true);
       co_return more.error();
     }
     observe(events_);
@@ -419,7 +431,7 @@ AttemptFacts Attempt::facts() const {
   facts.complete = finished_ || finish_seen_;
   facts.served_tier = served_tier_;
   facts.engine_microseconds =
-      answer_.stream ? answer_.stream->engine_microseconds() : answer_.engine_microseconds;
+      answer_.stream ? answer_.stream->engine_microseconds() : engine_microseconds_;
   if (facts.engine_microseconds == 0 && first_ms_ >= 0)
     facts.engine_microseconds = (now_ms() - started_ms_) * 1'000;
   return facts;
@@ -434,6 +446,7 @@ void Attempt::settle(const Error* error, bool delivered) {
   row.outcome = error ? outcome_of(*error) : superseded ? Outcome::superseded : Outcome::ok;
   if (error && error->fault() == Fault::cancelled && cancelled_by_ != EndedBy::client)
     row.outcome = Outcome::superseded;
+  if (error && cancelled_ && x_.stopping) row.outcome = Outcome::gateway_error;
   if (error && delivered && error->fault() != Fault::cancelled) row.outcome = Outcome::cut;
   if (error) row.error_code = std::string(fault_code(error->fault()));
   row.status = error ? error->upstream_status() : 200;

@@ -35,8 +35,10 @@ class Attempt {
   // The commit: sends the answer to the client. An error after the commit was already told to the
   // client in the words of its dialect.
   boost::asio::awaitable<Result<void>> deliver();
-  // Aborts a running open() or deliver(). A client that went away is told apart from us.
+  // Aborts a running open() or deliver().
   void cancel(EndedBy by);
+  // Cancels it, unless it is to be read to its end although its client has gone.
+  void interrupt(Interrupt why);
 
   std::size_t target_index() const { return target_; }
   PlanOn on() const { return on_; }
@@ -65,6 +67,8 @@ class Attempt {
   void observe(const ChatResponse& response);
   void add_dropped_params(std::vector<Header>& headers) const;
   AttemptFacts facts() const;
+  // What a cancelled call ends with.
+  Error interrupted() const;
   // Settles as what `error` says, or as delivered when there is none.
   void settle(const Error* error, bool delivered);
   void write_settlement(AttemptSettlement settlement, const std::optional<CostBreakdown>& cost);
@@ -84,6 +88,7 @@ class Attempt {
   std::vector<StreamEvent> events_;  // read but not yet relayed
   EndedBy cancelled_by_ = EndedBy::gateway;
   bool cancelled_ = false;
+  bool drains_ = false;    // read to its end when its client goes
   bool begun_ = false;     // the target book counts it
   bool intended_ = false;  // the intent row is durable
   bool sent_ = false;      // the upstream may have seen the request
@@ -92,7 +97,8 @@ class Attempt {
   bool finish_seen_ = false;
   bool capped_by_budget_ = false;
   std::int64_t started_ms_ = 0;
-  std::int64_t first_ms_ = -1;  // when the first token came
+  std::int64_t first_ms_ = -1;            // when the first token came
+  std::int64_t engine_microseconds_ = 0;  // of a whole answer
   std::int64_t output_bytes_ = 0, reasoning_bytes_ = 0;
   std::string prefix_;                      // visible text so far, while it may be held back
   std::optional<StreamedAnswer> streamed_;  // where the router learns from answers

@@ -50,6 +50,9 @@ AttemptIntent Attempt::intent() const {
   row.price_id = cost.price_id;
   row.priced = cost.cost.has_value();
   if (cost.cost) row.estimated = cost.cost->total;
+  // How long the local engine will work is not known; what decide expected stands for it.
+  if (catalog_target_.local_cost_per_hour)
+    row.estimated = x_.decision.candidates[target_].expected_cost.value_or(Nanodollars{});
   row.reserved = std::max(hold_.amount, row.estimated);
   return row;
 }

@@ -18,6 +18,8 @@
 
 namespace jevons {
 
+class Attempt;
+
 struct Exchange {
   Exchange(Worker& on, const HttpRequest& request_bytes, Responder& answer_to, Endpoint at);
 
@@ -58,7 +60,8 @@ struct Exchange {
   Nanodollars baseline;
   std::int64_t upstream_us = 0;  // time spent waiting for upstreams and the ledger's disk
   bool client_gone = false;
-  std::function<void()> on_gone;    // what the running attempt does about it
+  bool stopping = false;            // the gateway waits for it no longer
+  std::vector<Attempt*> running;    // who must hear of either; a race has two
   std::int64_t used_tokens = 0;     // of all attempts, for the rate limit
   std::int64_t session_tokens = 0;  // prompt and completion of the delivered answer
   // Why the delivered answer ended by itself; unset when it was cut or a budget ended it.

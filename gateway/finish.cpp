@@ -1,5 +1,6 @@
 #include "gateway/finish.h"
 
+#include "gateway/attempt.h"
 #include "gateway/http_error.h"
 #include "gateway/log.h"
 #include "gateway/teach.h"
@@ -32,11 +33,11 @@ void log_request(const Exchange& x, const Result<void>& served, std::int64_t dur
 }  // namespace
 
 void watch_client(Exchange& x) {
-  const auto gone = [&x] {
-    x.client_gone = true;
-    if (x.on_gone) x.on_gone();
+  const auto interrupted = [&x](Interrupt why) {
+    (why == Interrupt::stopping ? x.stopping : x.client_gone) = true;
+    for (Attempt* attempt : x.running) attempt->interrupt(why);
   };
-  x.responder.on_client_gone(gone);
+  x.responder.on_interrupt(interrupted);
 }
 
 void note_decision(Exchange& x) {
@@ -73,7 +74,8 @@ void finish(Exchange& x, const Result<void>& served) {
   sample.overhead_s = static_cast<double>(duration_us - x.upstream_us) / 1e6;
   if (!x.unpriced && x.attempts > 0) sample.cost = x.cost;
   x.services.metrics.finished(sample);
-  if (x.exploring) x.services.exploration.settle(*x.exploring, x.cost);
+  // What cost an unknown amount keeps all that was held.
+  if (x.exploring && !x.unpriced) x.services.exploration.settle(*x.exploring, x.cost);
   if (x.committed && x.served_by) {
     teach_when_served(x);
     if (!x.caller.session.empty())

@@ -20,7 +20,7 @@ class InFlight {
   Services& services_;
 };
 
-// Sets client_gone and calls on_gone when the client closes; on_disconnect says what follows.
+// From now on an interrupt is noted in the exchange and told to its running attempts.
 void watch_client(Exchange& exchange);
 
 // Metrics of the decision.

@@ -118,7 +118,7 @@ asio::awaitable<void> handle_chat(Worker& worker, HttpRequest& http, Responder& 
     }
     if (!x.answer_is_kept) finish(x, repeated);
   }
-  responder.on_client_gone({});
+  responder.on_interrupt({});
 }
 
 }  // namespace jevons

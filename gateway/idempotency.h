@@ -83,8 +83,8 @@ class RecordingResponder : public Responder {
   boost::asio::awaitable<bool> begin_stream(int status, std::vector<Header> headers) override;
   boost::asio::awaitable<bool> write(std::string bytes) override;
   boost::asio::awaitable<bool> end_stream(bool clean) override;
-  void on_client_gone(std::function<void()> callback) override {
-    to_.on_client_gone(std::move(callback));
+  void on_interrupt(std::function<void(Interrupt)> callback) override {
+    to_.on_interrupt(std::move(callback));
   }
   bool client_gone() const override { return to_.client_gone(); }
 

@@ -53,10 +53,10 @@ asio::awaitable<Result<void>> race_attempts(Exchange& x, AttemptPlan& plan,
   race->first.attempt = std::move(attempt);
   asio::co_spawn(executor, run(race, race->first), asio::detached);
   const std::int64_t wait_ms = hedge_at_ms - x.services.clock.steady_ms();
-  if (wait_ms > 0)
+  if (wait_ms > 0 && !ended(race->first))
     co_await wait_until(*race,
                         std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms));
-  if (!ended(race->first) && !x.client_gone) {
+  if (!ended(race->first) && !x.client_gone && !x.stopping) {
     const Step step = plan.hedge(x.services.clock.steady_ms());
     if (step.kind == Step::Kind::hedge) {
       x.services.hedges.spent();

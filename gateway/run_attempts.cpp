@@ -71,8 +71,10 @@ asio::awaitable<Result<void>> run_attempts(Exchange& x) {
   while (step.kind == Step::Kind::send) {
     co_await pause(step.wait_ms);
     if (x.client_gone) co_return Error(Fault::cancelled, Origin::client, "the client went away");
+    if (x.stopping) co_return Error(Fault::overloaded, "the gateway is shutting down");
     auto attempt = std::make_unique<Attempt>(x, step.target, step.on, ++x.attempts);
     Result<void> opened = co_await open_with_hedge(x, plan, attempt);
+    if (opened.has_error() && x.stopping) co_return opened.error();
     AttemptResult result;
     result.target = attempt->target_index();
     if (opened.has_error()) result.error = opened.error();

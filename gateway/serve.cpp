@@ -8,6 +8,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <thread>
@@ -37,6 +39,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t sessions_max = 100'000;
+// What is interrupted has this long to end.
+constexpr auto interrupt_time = std::chrono::seconds(2);
 constexpr std::int64_t session_warm_ms = 300'000;  // how long providers keep a prompt cache
 
 void harden_process() {
@@ -119,6 +123,7 @@ class Gateway {
   Result<void> listen();
   void wait_for_signal();
   void drain();
+  void interrupt();
   void stop();
   void every_minute();
 
@@ -140,9 +145,11 @@ class Gateway {
   std::vector<std::unique_ptr<asio::io_context>> contexts_;
   std::vector<std::unique_ptr<Transport>> transports_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  asio::thread_pool reports_{1};  // of the admin listener; ends before what it reports on
   std::unique_ptr<HttpServer> data_, admin_;
   std::vector<std::thread> threads_;
   std::optional<asio::steady_timer> minute_, drain_limit_;
+  bool interrupted_ = false;
   std::int64_t retained_ns_ = 0;  // when old rows were last rolled up
 };
 
@@ -204,7 +211,7 @@ Result<void> Gateway::listen() {
   where.port = config->admin.port;
   // The admin listener lives on the first I/O thread; its blocking reports run on their own.
   const auto admin_handler = [this](std::size_t) -> HttpHandler {
-    return make_admin_handler(*workers_.front(), reloader_);
+    return make_admin_handler(*workers_.front(), reloader_, reports_);
   };
   auto admin = listen_http({contexts.front()}, where, admin_handler, refusal);
   if (admin.has_error()) return admin.error();
@@ -226,6 +233,8 @@ void Gateway::run() {
   control_.run();
   for (const auto& context : contexts_) context->stop();
   for (std::thread& thread : threads_) thread.join();
+  reports_.stop();
+  reports_.join();
   // Nothing may be waiting for the ledger when the contexts go; what failed has been logged.
   static_cast<void>(ledger_->flush());
   remove_run_file(ledger_path_);
@@ -248,7 +257,7 @@ void Gateway::wait_for_signal() {
     if (signal == SIGHUP)
       reloader_.reload("SIGHUP");
     else if (services_.draining)
-      return stop();
+      interrupt();
     else
       drain();
     wait_for_signal();
@@ -266,6 +275,18 @@ void Gateway::drain() {
   };
   data_->drain(data_drained);
   drain_limit_.emplace(control_, std::chrono::milliseconds(options_.drain_ms));
+  drain_limit_->async_wait([this](boost::system::error_code error) {
+    if (!error) interrupt();
+  });
+}
+
+// The wait is over: what still runs is settled as far as it came, and its client hears why.
+void Gateway::interrupt() {
+  if (std::exchange(interrupted_, true)) return stop();
+  log_event(LogLevel::warning, "interrupt",
+            {{"in_flight", std::to_string(services_.in_flight.load())}});
+  data_->interrupt();
+  drain_limit_->expires_after(interrupt_time);
   drain_limit_->async_wait([this](boost::system::error_code error) {
     if (!error) stop();
   });

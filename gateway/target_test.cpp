@@ -22,7 +22,7 @@ class Capture : public Responder {
   asio::awaitable<bool> begin_stream(int, std::vector<Header>) override { co_return true; }
   asio::awaitable<bool> write(std::string) override { co_return true; }
   asio::awaitable<bool> end_stream(bool) override { co_return true; }
-  void on_client_gone(std::function<void()>) override {}
+  void on_interrupt(std::function<void(Interrupt)>) override {}
   bool client_gone() const override { return false; }
 
   int status = 0;

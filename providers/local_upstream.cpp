@@ -147,6 +147,7 @@ class LocalUpstream : public Upstream {
     std::vector<StreamEvent> events;
     while (true) {
       Result<bool> more = co_await stream->next(events);
+      if (call.engine_microseconds) *call.engine_microseconds = stream->engine_microseconds();
       if (more.has_error()) co_return more.error();
       collect(events, choice, response);
       events.clear();
@@ -154,7 +155,6 @@ class LocalUpstream : public Upstream {
     }
     response.choices.push_back(std::move(choice));
     answer.whole = std::move(response);
-    answer.engine_microseconds = stream->engine_microseconds();
     co_return answer;
   }
 

@@ -22,6 +22,9 @@ struct UpstreamCall {
   EncodeOptions encode;
   std::string tenant;  // salts the local engine's prefix cache; never sent to a provider
   std::int64_t total_timeout_ms = 900'000;  // what is left of the request's deadline
+  // Where a whole answer's share of the local engine's time goes, also if there is none in the end.
+  // Valid until open() returns; may be null.
+  std::int64_t* engine_microseconds = nullptr;
 };
 
 // A streamed answer. Destroying it aborts the call.
@@ -39,7 +42,6 @@ struct UpstreamAnswer {
   std::optional<ChatResponse> whole;     // not streamed
   std::unique_ptr<AnswerStream> stream;  // streamed
   std::vector<std::string> dropped_params;
-  std::int64_t engine_microseconds = 0;  // of `whole`, as AnswerStream says it
 };
 
 class Upstream {

@@ -1,6 +1,7 @@
-// What each admin route does. Blocking: called on the admin's own thread.
+// What each admin route does. Blocking, on a thread for that, but for admin_test_targets.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <string>
 
 #include "gateway/http/server.h"
@@ -12,7 +13,7 @@ namespace jevons {
 struct AdminContext {
   Services& services;
   Reloader& reloader;
-  Worker& worker;  // of an I/O thread that runs beside the admin's own
+  Worker& worker;  // of the listener's I/O thread
 };
 
 struct AdminAnswer {
@@ -26,7 +27,9 @@ AdminAnswer admin_livez(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_readyz(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_metrics(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_targets(AdminContext& context, const HttpRequest& http);
-AdminAnswer admin_test_targets(AdminContext& context, const HttpRequest& http);
+// On the worker's I/O thread.
+boost::asio::awaitable<AdminAnswer> admin_test_targets(AdminContext& context,
+                                                       const HttpRequest& http);
 AdminAnswer admin_budgets(AdminContext& context, const HttpRequest& http);
 AdminAnswer admin_reload(AdminContext& context, const HttpRequest& http);
 

@@ -23,8 +23,9 @@ enum class Access { open, view, admin };
 struct AdminRoute {
   std::string_view method, path;
   Access access;
-  AdminAnswer (*act)(AdminContext&, const HttpRequest&);
+  AdminAnswer (*act)(AdminContext&, const HttpRequest&);  // blocking; null: the test of targets
 };
+constexpr std::string_view test_path = "/admin/v1/targets/test";
 constexpr std::array<AdminRoute, 8> routes{{
     {"GET", "/livez", Access::open, admin_livez},
     {"GET", "/readyz", Access::open, admin_readyz},
@@ -32,7 +33,7 @@ constexpr std::array<AdminRoute, 8> routes{{
     {"GET", "/metrics", Access::view, admin_metrics},
     {"GET", "/admin/v1/targets", Access::view, admin_targets},
     {"GET", "/admin/v1/budgets", Access::view, admin_budgets},
-    {"POST", "/admin/v1/targets/test", Access::admin, admin_test_targets},
+    {"POST", test_path, Access::admin, nullptr},
     {"POST", "/admin/v1/reload", Access::admin, admin_reload},
 }};
 
@@ -96,10 +97,8 @@ void add_request_id(AdminAnswer& reply, const std::string& id) {
 }
 
 struct Admin {
-  explicit Admin(AdminContext with) : context(with) {}
   AdminContext context;
-  // Reports and reloads block on disk: never on an I/O thread.
-  asio::thread_pool blocking{1};
+  asio::thread_pool& blocking;
 };
 
 // Reports, keys, audit and upkeep of the ledger: reading needs the viewer, changing the admin.
@@ -137,10 +136,24 @@ asio::awaitable<AdminAnswer> answer_blocking(std::shared_ptr<Admin> admin,
   co_return answer(*admin, http);
 }
 
+// Calls upstreams, so it belongs on the I/O thread.
+asio::awaitable<AdminAnswer> answer_test(std::shared_ptr<Admin> admin, const HttpRequest& http) {
+  const auto config = admin->context.services.config.load();
+  Result<void> allowed = authorise(*config, http, Access::admin);
+  if (allowed.has_error()) co_return error_answer(allowed.error());
+  co_return co_await admin_test_targets(admin->context, http);
+}
+
+asio::awaitable<AdminAnswer> answer_here_or_there(std::shared_ptr<Admin> admin,
+                                                  const HttpRequest& http) {
+  if (http.path == test_path && http.method == "POST") co_return co_await answer_test(admin, http);
+  co_return co_await asio::co_spawn(admin->blocking, answer_blocking(admin, http),
+                                    asio::use_awaitable);
+}
+
 asio::awaitable<void> serve_admin(std::shared_ptr<Admin> admin, const HttpRequest& http,
                                   Responder& responder) {
-  AdminAnswer reply =
-      co_await asio::co_spawn(admin->blocking, answer_blocking(admin, http), asio::use_awaitable);
+  AdminAnswer reply = co_await answer_here_or_there(admin, http);
   std::vector<Header> headers;
   headers.push_back(Header{"content-type", reply.content_type});
   headers.push_back(Header{"cache-control", "no-store"});
@@ -156,8 +169,9 @@ asio::awaitable<void> serve_admin(std::shared_ptr<Admin> admin, const HttpReques
 
 }  // namespace
 
-HttpHandler make_admin_handler(Worker& worker, Reloader& reloader) {
-  auto admin = std::make_shared<Admin>(AdminContext{worker.services, reloader, worker});
+HttpHandler make_admin_handler(Worker& worker, Reloader& reloader, asio::thread_pool& blocking) {
+  const AdminContext context{worker.services, reloader, worker};
+  auto admin = std::make_shared<Admin>(Admin{context, blocking});
   return [admin](HttpRequest& http, Responder& responder) {
     return serve_admin(admin, http, responder);
   };

@@ -1,7 +1,4 @@
 // Probes, metrics, targets, budgets, reload: what a running gateway knows of itself.
-#include <boost/asio/co_spawn.hpp>
-#include <future>
-
 #include "gateway/admin/actions.h"
 #include "gateway/engine_metrics.h"
 #include "gateway/http_error.h"
@@ -124,24 +121,24 @@ AdminAnswer admin_budgets(AdminContext& context, const HttpRequest&) {
 }
 
 // {"targets": ["a", "b"]}, or an empty body for all remote ones.
-AdminAnswer admin_test_targets(AdminContext& context, const HttpRequest& http) {
+boost::asio::awaitable<AdminAnswer> admin_test_targets(AdminContext& context,
+                                                       const HttpRequest& http) {
   std::vector<std::string> names;
   JsonDocument document;
   if (!http.body.empty()) {
     const Result<JsonView> root = document.parse(http.body);
-    if (root.has_error())
-      return AdminAnswer{400, "application/json", error_body(root.error(), Dialect::openai, "")};
+    if (root.has_error()) {
+      AdminAnswer refused;
+      refused.status = 400;
+      refused.body = error_body(root.error(), Dialect::openai, "");
+      co_return refused;
+    }
     for (const JsonView name : (*root)["targets"]) names.emplace_back(name.text());
   }
-  std::promise<std::vector<TargetTest>> promise;
-  const auto done = [&promise](std::exception_ptr failure, std::vector<TargetTest> tests) {
-    if (failure)
-      promise.set_exception(failure);
-    else
-      promise.set_value(std::move(tests));
-  };
-  boost::asio::co_spawn(context.worker.io, test_targets(context.worker, std::move(names)), done);
-  return AdminAnswer{200, "application/json", target_tests_json(promise.get_future().get())};
+  const std::vector<TargetTest> tests = co_await test_targets(context.worker, std::move(names));
+  AdminAnswer answer;
+  answer.body = target_tests_json(tests);
+  co_return answer;
 }
 
 AdminAnswer admin_reload(AdminContext& context, const HttpRequest&) {

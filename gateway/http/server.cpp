@@ -121,6 +121,12 @@ class Server final : public HttpServer {
     });
   }
 
+  void interrupt() override {
+    for (const auto& worker : workers_) {
+      asio::post(worker->io, [worker] { worker->interrupt(); });
+    }
+  }
+
   void stop() override {
     asio::post(workers_.front()->io, [listener = listener_] { listener->stop(); });
     for (const auto& worker : workers_) {

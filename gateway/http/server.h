@@ -17,6 +17,12 @@
 
 namespace jevons {
 
+// Why a handler should end before its answer is whole.
+enum class Interrupt : std::uint8_t {
+  client_gone,  // it closed or reset; nothing reaches it any more
+  stopping,     // the server stops; what is written at once still arrives
+};
+
 // How one request is answered: either send() once, or begin_stream(), write() any number of times
 // and end_stream(). All return false once the client is gone or the write stalled (30 s).
 class Responder {
@@ -29,9 +35,9 @@ class Responder {
   virtual boost::asio::awaitable<bool> write(std::string bytes) = 0;
   // clean = false closes the connection without the last chunk, so that a cut shows as a cut.
   virtual boost::asio::awaitable<bool> end_stream(bool clean) = 0;
-  // Calls back once, on the session's executor, when the client closes or resets while the handler
-  // works. At once if that has happened. An empty function removes it.
-  virtual void on_client_gone(std::function<void()> callback) = 0;
+  // Calls back on the session's executor when the answer is no longer wanted, at most once for each
+  // reason; at once if the client has gone already. An empty function removes it.
+  virtual void on_interrupt(std::function<void(Interrupt)> callback) = 0;
   virtual bool client_gone() const = 0;
 };
 
@@ -63,6 +69,8 @@ class HttpServer {
   // Thread-safe. Stops accepting, closes idle connections, answers running requests with
   // `connection: close`; `drained` runs when none is left.
   virtual void drain(std::function<void()> drained) = 0;
+  // Tells running requests that they must end now; they may still say so to their clients.
+  virtual void interrupt() = 0;
   // Closes what is left.
   virtual void stop() = 0;
   virtual std::int64_t connections() const = 0;

@@ -68,6 +68,13 @@ void HttpSession::drain() {
   set_deadline(fresh_connection_drain_ms);
 }
 
+void HttpSession::interrupt() {
+  // A handler may work on although its client has gone.
+  if (const auto callback = interrupt_callback_) return callback(Interrupt::stopping);
+  if (state_ == State::waiting) return turn_away();
+  if (state_ != State::handling && state_ != State::lingering) close();
+}
+
 void HttpSession::close() {
   if (state_ == State::closed) return;
   state_ = State::closed;
@@ -237,7 +244,7 @@ asio::awaitable<void> HttpSession::run_handler() {
 }
 
 void HttpSession::after_answer() {
-  gone_callback_ = nullptr;
+  interrupt_callback_ = nullptr;
   release_body();
   if (state_ == State::closed) return;
   if (cut_) {
@@ -292,8 +299,8 @@ void HttpSession::notice_client() {
 }
 
 void HttpSession::client_left() {
-  client_gone_ = true;
-  if (const auto callback = std::exchange(gone_callback_, nullptr)) callback();
+  if (std::exchange(client_gone_, true)) return;
+  if (const auto callback = interrupt_callback_) callback(Interrupt::client_gone);
 }
 
 // The answer to a request that is not read to its end. The client may still be sending: closing at

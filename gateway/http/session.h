@@ -29,6 +29,8 @@ class HttpSession final : public Responder,
   // Answers 503 at once and closes: there are too many connections.
   void shed();
   void drain();
+  // Its handler, if one works, should end now; a session without one is closed.
+  void interrupt();
   void close();
   bool idle() const;
   // Its request is read and waits for its turn (HttpWorker::admit).
@@ -44,7 +46,7 @@ class HttpSession final : public Responder,
   boost::asio::awaitable<bool> begin_stream(int status, std::vector<Header> headers) override;
   boost::asio::awaitable<bool> write(std::string bytes) override;
   boost::asio::awaitable<bool> end_stream(bool clean) override;
-  void on_client_gone(std::function<void()> callback) override;
+  void on_interrupt(std::function<void(Interrupt)> callback) override;
   bool client_gone() const override { return client_gone_; }
 
  private:
@@ -110,7 +112,7 @@ class HttpSession final : public Responder,
   std::int64_t lingered_bytes_ = 0;
   std::string peer_address_;
   std::string pending_;  // bytes of the next request that came early
-  std::function<void()> gone_callback_;
+  std::function<void(Interrupt)> interrupt_callback_;
   RequestParser parser_;
 };
 

@@ -141,9 +141,10 @@ asio::awaitable<bool> HttpSession::end_stream(bool clean) {
   co_return co_await write_all(pieces);
 }
 
-void HttpSession::on_client_gone(std::function<void()> callback) {
-  if (client_gone_ && callback) return callback();
-  gone_callback_ = std::move(callback);
+void HttpSession::on_interrupt(std::function<void(Interrupt)> callback) {
+  interrupt_callback_ = std::move(callback);
+  const auto told = interrupt_callback_;
+  if (client_gone_ && told) told(Interrupt::client_gone);
 }
 
 }  // namespace jevons

@@ -93,17 +93,22 @@ bool HttpWorker::drop_one_idle() {
   return false;
 }
 
-// Closing may end a session, so the list is walked over a copy that keeps them alive.
+std::vector<std::shared_ptr<HttpSession>> HttpWorker::sessions() const {
+  std::vector<std::shared_ptr<HttpSession>> all;
+  for (HttpSession& session : sessions_->list) all.push_back(session.shared_from_this());
+  return all;
+}
+
 void HttpWorker::drain() {
-  std::vector<std::shared_ptr<HttpSession>> sessions;
-  for (HttpSession& session : sessions_->list) sessions.push_back(session.shared_from_this());
-  for (const auto& session : sessions) session->drain();
+  for (const auto& session : sessions()) session->drain();
+}
+
+void HttpWorker::interrupt() {
+  for (const auto& session : sessions()) session->interrupt();
 }
 
 void HttpWorker::close_all() {
-  std::vector<std::shared_ptr<HttpSession>> sessions;
-  for (HttpSession& session : sessions_->list) sessions.push_back(session.shared_from_this());
-  for (const auto& session : sessions) session->close();
+  for (const auto& session : sessions()) session->close();
 }
 
 void HttpWorker::admit(HttpSession& session) {

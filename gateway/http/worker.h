@@ -95,6 +95,7 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
   // Closes the connection that has been idle for longest; false if none is idle.
   bool drop_one_idle();
   void drain();
+  void interrupt();
   void close_all();
 
   // Begins the answer to a session's request, now or when its turn comes: what is under way already
@@ -115,6 +116,8 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
     SteadyClock::time_point since;
   };
 
+  // Keeps them alive: what is done to one may end it.
+  std::vector<std::shared_ptr<HttpSession>> sessions() const;
   void begin(HttpSession& session);
   void take_turn();
   bool line_stands(SteadyClock::time_point now) const;

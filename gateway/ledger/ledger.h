@@ -40,7 +40,8 @@ struct AuditRow {
   std::string before_hash, after_hash;
 };
 
-// Where and when spend happened, to rebuild budget balances at start.
+// Where and when spend happened, to rebuild budget balances at start. What was billed at an unknown
+// price stands with all that was reserved for it.
 struct SpendSlice {
   std::int64_t time_unix_s = 0;  // of the intent: spend lands in the window of its intent
   std::string key, session;

@@ -102,15 +102,17 @@ Result<std::vector<SpendRow>> LedgerReader::spend(const SpendQuery& query) {
       .run(query.from_unix_ns, query.until_unix_ns);
 }
 
+// Of a row (time, key, tags, session, cost).
+SpendSlice LedgerReader::slice_at(std::int64_t unix_s, const Statement& row) {
+  return {.time_unix_s = unix_s,
+          .key = word(row.integer(1)),
+          .session = std::string(row.text(3)),
+          .tags = tags_of_json(word(row.integer(2))),
+          .cost = Nanodollars{row.integer(4)}};
+}
+
 std::vector<SpendSlice> LedgerReader::spend_since(std::int64_t unix_s, bool with_sessions) {
   std::vector<SpendSlice> slices;
-  const auto add = [&](std::int64_t time, const Statement& row) {
-    slices.push_back({.time_unix_s = time,
-                      .key = word(row.integer(1)),
-                      .session = std::string(row.text(3)),
-                      .tags = tags_of_json(word(row.integer(2))),
-                      .cost = Nanodollars{row.integer(4)}});
-  };
   const std::int64_t from_ns = unix_s * ns_a_second;
   const std::int64_t newest = database_.integer("SELECT max(bucket) FROM buckets");
   // Sums cannot tell the minutes of a quarter hour apart; the last two are read row by row.
@@ -122,7 +124,8 @@ std::vector<SpendSlice> LedgerReader::spend_since(std::int64_t unix_s, bool with
         "SELECT bucket, a, b, '', sum(cost) FROM rollup WHERE kind=2 AND bucket>=? AND bucket<? "
         "GROUP BY bucket, a, b");
     sums.bind(1, first).bind(2, last);
-    while (sums.step()) add(sums.integer(0) * (bucket_ns / ns_a_second), sums);
+    while (sums.step())
+      slices.push_back(slice_at(sums.integer(0) * (bucket_ns / ns_a_second), sums));
     // The begun quarter hour in front of the first whole one.
     rows_from = last;
     if (first * bucket_ns != from_ns) {
@@ -133,6 +136,22 @@ std::vector<SpendSlice> LedgerReader::spend_since(std::int64_t unix_s, bool with
   auto rest = rows_since(std::max(from_ns, rows_from * bucket_ns), INT64_MAX, with_sessions);
   slices.insert(slices.end(), std::make_move_iterator(rest.begin()),
                 std::make_move_iterator(rest.end()));
+  auto unpriced = unpriced_since(from_ns, with_sessions);
+  slices.insert(slices.end(), std::make_move_iterator(unpriced.begin()),
+                std::make_move_iterator(unpriced.end()));
+  return slices;
+}
+
+std::vector<SpendSlice> LedgerReader::unpriced_since(std::int64_t from_ns,
+                                                     bool with_sessions) {
+  std::vector<SpendSlice> slices;
+  Statement query = database_.prepare(
+      "SELECT a.time / 1000000000, r.key, r.tags, "
+      "CASE ?2 WHEN 1 THEN coalesce(r.session, '') ELSE '' END, a.reserved "
+      "FROM attempts a CROSS JOIN requests r ON r.seq = a.id >> 8 "
+      "WHERE a.cost IS NULL AND a.state IN (1, 3) AND a.time >= ?1");
+  query.bind(1, from_ns).bind(2, std::int64_t{with_sessions});
+  while (query.step()) slices.push_back(slice_at(query.integer(0), query));
   return slices;
 }
 
@@ -148,13 +167,7 @@ std::vector<SpendSlice> LedgerReader::rows_since(std::int64_t from_ns, std::int6
   for (std::int64_t at = first; at <= last; at += ids_a_slice) {
     query.bind(1, at).bind(2, std::min(last, at + ids_a_slice - 1)).bind(3, from_ns);
     query.bind(4, until_ns).bind(5, std::int64_t{with_sessions});
-    while (query.step()) {
-      slices.push_back({.time_unix_s = query.integer(0) * 60,
-                        .key = word(query.integer(1)),
-                        .session = std::string(query.text(3)),
-                        .tags = tags_of_json(word(query.integer(2))),
-                        .cost = Nanodollars{query.integer(4)}});
-    }
+    while (query.step()) slices.push_back(slice_at(query.integer(0) * 60, query));
     query.reset();
   }
   return slices;

@@ -34,6 +34,9 @@ class LedgerReader {
   friend class SpendScan;
   const std::string& word(std::int64_t id);
   std::int64_t meta_integer(std::string_view name);
+  SpendSlice slice_at(std::int64_t unix_s, const Statement& row);
+  // What was reserved for attempts of unknown price, a slice each.
+  std::vector<SpendSlice> unpriced_since(std::int64_t from_ns, bool with_sessions);
   std::vector<SpendSlice> rows_since(std::int64_t from_ns, std::int64_t until_ns,
                                      bool with_sessions);
   // The attempt ids that lie in these quarter hours, last exclusive; {0, -1} if none.

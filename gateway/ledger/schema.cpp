@@ -72,6 +72,10 @@ CREATE TABLE decisions(seq INTEGER PRIMARY KEY, layout INTEGER NOT NULL, facts B
   STRICT;
 )sql";
 
+// Version 3. What was billed at an unknown price, for the budgets that go on holding it.
+constexpr const char* version_3 =
+    "CREATE INDEX unpriced_attempts ON attempts(time) WHERE cost IS NULL AND state IN (1, 3)";
+
 // Words of a row that both views show the same way.
 #define WORD(column, name) "(SELECT text FROM names WHERE id = nullif(" column ", 0)) AS " name ", "
 #define SOURCE(shift)                                  \
@@ -162,7 +166,7 @@ void back_up(const Database& database, const std::string& path, std::int64_t ver
 const MigrationSteps& migration_steps() {
   static const std::string first =
       std::string(version_1) + view_attempts + ";" + view_requests + ";";
-  static const MigrationSteps steps = {first.c_str(), version_2};
+  static const MigrationSteps steps = {first.c_str(), version_2, version_3};
   return steps;
 }
 

@@ -93,6 +93,32 @@ def test_budget_survives_a_restart(stack):
     assert before <= after <= 8_000_000 and statuses[-1] == 402
 
 
+@pytest.mark.estimated
+@pytest.mark.parametrize("then", ["reload", "restart"])
+def test_an_answer_of_unknown_price_keeps_its_reserve(stack, then):
+    """Served in a mode that no price row has: the budget counts the reserve, then and later."""
+    stack.start(config={"budgets": [{"name": "ci-day", "match": {"key": "ci"},
+                                     "usd": world.Number("0.01"), "window": "day",
+                                     "kind": "hard"}]},
+                script={"models": {world.GPT.model: {"service_tier": "flex"}}})
+    status, headers, answer = stack.chat(model="gpt", max_tokens=500)
+    assert status == 200 and "x-jevons-cost-usd" not in headers, answer
+
+    def spent():
+        (budget,) = json.loads(stack.gateway.admin("/admin/v1/budgets")[2])["budgets"]
+        return budget["spent_nanodollars"]
+
+    before = spent()
+    assert before > 7_000_000, "500 tokens were reserved at 15 dollars a million"
+    if then == "reload":
+        assert stack.gateway.admin("/admin/v1/reload", method="POST")[0] == 200
+    else:
+        assert stack.gateway.stop() == 0
+        stack.start()
+    assert spent() == before
+    assert stack.chat(model="gpt", max_tokens=500)[0] in (200, 402)
+
+
 def test_soft_budget_only_alerts(stack):
     stack.start(config={"budgets": [hard("0.000001", kind="soft", alert_at=[0.5, 1.0])]},
                 script={"defaults": CALL})

@@ -1,6 +1,7 @@
 """Start, kill -9, drain, reload, TLS: the life of the process."""
 
 import concurrent.futures
+import http.client
 import json
 import random
 import shutil
@@ -76,6 +77,50 @@ def test_sigterm_finishes_open_streams(stack):
         for stream in streams:
             status, _, events, text = stream.result()
             assert status == 200 and events[-1] == "[DONE]", text[-300:]
+
+
+def begin_stream(stack, model):
+    """The answer, of which the first event has been read."""
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "q"}]}
+    connection = http.client.HTTPConnection("127.0.0.1", stack.gateway.port, timeout=30)
+    connection.request("POST", "/v1/chat/completions", json.dumps(body),
+                       {"content-type": "application/json", **stack.headers})
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.readline().startswith(b"data: ")
+    return answer
+
+
+@pytest.mark.estimated
+@pytest.mark.parametrize("how", ["limit", "second signal"])
+def test_what_outlives_the_drain_is_told_and_settled(stack, how):
+    """A stream longer than the wait for it ends with an error that says why, not as a crash would."""
+    stack.configure(script={"defaults": {"tokens": 2_000, "chunk_ms": 25},
+                            "models": {world.SMALL.model: {"delay_ms": 60_000}}})
+    wait_ms = 300 if how == "limit" else 60_000
+    stack.gateway = processes.Gateway(stack.config, arguments=["--drain-ms", str(wait_ms)])
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        whole = pool.submit(stack.chat, model="small")
+        streams = [begin_stream(stack, model) for model in ("gpt", "sonnet")]
+        while stack.upstream.stats()["open"] < 3:
+            time.sleep(0.01)
+        stack.gateway.child.send_signal(signal.SIGTERM)
+        if how == "second signal":
+            while stack.gateway.admin("/readyz")[0] == 200:
+                time.sleep(0.01)
+            stack.gateway.child.send_signal(signal.SIGTERM)
+        for stream in streams:
+            with pytest.raises(http.client.IncompleteRead) as cut:
+                stream.read()
+            last = cut.value.partial.decode().strip().split("\n\n")[-1].split("\n")[-1]
+            assert json.loads(last[6:])["error"]["message"] == "the gateway is shutting down"
+        status, headers, answer = whole.result()
+        assert (status, headers["x-should-retry"]) == (503, "false"), answer
+        assert answer["error"]["code"] == "overloaded"
+        assert stack.gateway.child.wait(5) == 0
+    rows = stack.rows()
+    assert {row["state"] for row in rows} == {"settled"}
+    assert {row["ended_by"] for row in rows} == {"gateway"}
+    assert sorted(row["outcome"] for row in rows) == ["cut", "cut", "gateway_error"]
 
 
 def test_a_drain_leaves_the_admin_listener_open(stack):

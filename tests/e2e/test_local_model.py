@@ -1,10 +1,12 @@
 """A real model inside the gateway: SmolLM2-135M-Instruct, fetched by tests/run into build/."""
 
 import hashlib
+import http.client
 import http.server
 import json
 import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -28,15 +30,19 @@ TARGET = {"name": "smollm2", "provider": "local", "model": str(MODEL), "tier": "
 POLICY = {"policy": "default", "serves": ["auto"], "baseline": "smollm2", "objective": "cheapest"}
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
+def configure(folder):
     if not MODEL.is_file():
         pytest.fail(f"{MODEL} is missing: tests/local_engine/fetch_conformance brings it")
-    folder = tmp_path_factory.mktemp("local")
     config = world.write(folder, "", models=(), policies=[POLICY],
                          config={"providers": {"local": {"api": "local"}}})
     world.save(folder / "catalog.yaml", {"targets": [TARGET]})
-    one = processes.Gateway(config)
+    return config
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("local")
+    one = processes.Gateway(configure(folder))
     yield one
     assert one.stop() == 0, one.stderr()
     assert_books(folder)
@@ -163,6 +169,38 @@ def test_cancelling_frees_the_engine(gateway, client):
     seen = wait_idle(gateway)
     assert seen['jevons_engine_kv_cache_usage_ratio{model="smollm2"}'] == 0
     assert seen['jevons_engine_generated_tokens_total{model="smollm2"}'] > 0
+
+
+def test_time_spent_on_a_whole_answer_that_came_too_late_is_paid_for(gateway):
+    before = spent(gateway)["cost_nanodollars"]
+    status, _, answer = gateway.post(
+        {"model": "smollm2", "max_tokens": 1000,
+         "messages": [{"role": "user", "content": "Write a very long story about a ship."}]},
+        headers={"x-stainless-read-timeout": "1"})
+    assert (status, answer["error"]["code"]) == (504, "deadline_exceeded"), answer
+    wait_idle(gateway)
+    # A microdollar a millisecond, of nearly a second that the engine had to itself.
+    assert spent(gateway)["cost_nanodollars"] - before > 300_000
+
+
+def test_what_a_crash_interrupted_is_estimated_at_what_was_expected(tmp_path):
+    config = configure(tmp_path)
+    first = processes.Gateway(config)
+    body = {"model": "smollm2", "max_tokens": 1000, "stream": True,
+            "messages": [{"role": "user", "content": "Write a very long story about a ship."}]}
+    connection = http.client.HTTPConnection("127.0.0.1", first.port, timeout=30)
+    connection.request("POST", "/v1/chat/completions", json.dumps(body),
+                       {"content-type": "application/json"})
+    assert connection.getresponse().readline().startswith(b"data: ")
+    first.stop(signal.SIGKILL)
+    second = processes.Gateway(config)
+    assert second.stop() == 0
+    database = sqlite3.connect(f"file:{tmp_path}/jevons.db?mode=ro", uri=True)
+    rows = database.execute("SELECT state, cost_nanodollars, estimated_nanodollars, "
+                            "reserved_nanodollars FROM v1_attempts").fetchall()
+    database.close()
+    ((state, cost, estimated, reserved),) = rows
+    assert state == "orphaned" and 0 < cost == estimated <= reserved
 
 
 def test_a_full_queue_is_an_honest_503(gateway):

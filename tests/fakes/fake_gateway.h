@@ -5,10 +5,12 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -78,8 +80,9 @@ struct Scripted {
   std::optional<Error> error;  // of open()
   std::optional<ChatResponse> whole;
   std::vector<std::vector<StreamEvent>> batches;
-  std::optional<Error> cut;    // after the batches, instead of a clean end
-  bool never_answers = false;  // until it is cancelled
+  std::optional<Error> cut;           // after the batches, instead of a clean end
+  bool never_answers = false;         // until it is cancelled
+  std::function<void()> meanwhile{};  // what happens while it does not answer
 };
 
 class FakeStream : public AnswerStream {
@@ -115,6 +118,7 @@ class FakeUpstream : public Upstream {
     if (now.never_answers) {
       boost::asio::steady_timer timer(io_, std::chrono::steady_clock::time_point::max());
       cancel.bind([&timer] { timer.cancel(); });
+      if (now.meanwhile) boost::asio::post(io_, now.meanwhile);
       boost::system::error_code ignored;
       co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
       cancel.unbind();
@@ -147,9 +151,9 @@ struct FakeResponder : Responder {
     co_return true;
   }
   boost::asio::awaitable<bool> write(std::string bytes) override {
-    if (gone_after_writes-- == 0 && on_gone) {
-      on_gone();
-      co_return false;
+    if (interrupted_after_writes-- == 0 && interrupt) {
+      interrupt(why);
+      if (why == Interrupt::client_gone) co_return false;
     }
     body += bytes;
     co_return true;
@@ -158,7 +162,9 @@ struct FakeResponder : Responder {
     clean = ok;
     co_return true;
   }
-  void on_client_gone(std::function<void()> callback) override { on_gone = std::move(callback); }
+  void on_interrupt(std::function<void(Interrupt)> callback) override {
+    interrupt = std::move(callback);
+  }
   bool client_gone() const override { return false; }
   std::string header(std::string_view name) const {
     for (const Header& one : headers)
@@ -170,8 +176,9 @@ struct FakeResponder : Responder {
   std::vector<Header> headers;
   std::string body;
   std::optional<bool> clean;
-  std::function<void()> on_gone;
-  int gone_after_writes = -1;
+  std::function<void(Interrupt)> interrupt;
+  int interrupted_after_writes = -1;
+  Interrupt why = Interrupt::client_gone;
 };
 
 // One provider a target: "cheap" (1 and 10 dollars per million tokens) and "dear" (ten times that,

@@ -183,7 +183,7 @@ TEST_CASE("a stream that is cut before its first token falls back unseen") {
 
 TEST_CASE("a client that goes away is billed for what arrived, and the upstream is cancelled") {
   FakeGateway gateway;
-  gateway.client.gone_after_writes = 1;
+  gateway.client.interrupted_after_writes = 1;
   gateway.scripts["cheap"].push_back(
       Scripted{.batches = {{event(StreamEvent::Kind::text, "1234")},
                            {event(StreamEvent::Kind::text, "5678")},
@@ -196,10 +196,56 @@ TEST_CASE("a client that goes away is billed for what arrived, and the upstream 
   CHECK(row.usage[TokenClass::output].count == 2);
 }
 
+TEST_CASE("a gateway that stops ends a stream with an error, billed for what arrived") {
+  FakeGateway gateway;
+  gateway.config->providers[0].on_disconnect = OnDisconnect::drain;
+  gateway.client.interrupted_after_writes = 1;
+  gateway.client.why = Interrupt::stopping;
+  gateway.scripts["cheap"].push_back(
+      Scripted{.batches = {{event(StreamEvent::Kind::text, "1234")},
+                           {event(StreamEvent::Kind::text, "5678")},
+                           {event(StreamEvent::Kind::text, "never read")}}});
+  const FakeResponder& client = gateway.post(streamed);
+  CHECK(client.clean == false);
+  CHECK(client.body.find("the gateway is shutting down") != std::string::npos);
+  CHECK(client.body.find("[DONE]") == std::string::npos);
+  REQUIRE(gateway.ledger.settlements.size() == 1);
+  const AttemptSettlement& row = gateway.ledger.settlements[0];
+  CHECK(row.outcome == Outcome::cut);
+  CHECK(row.ended_by == EndedBy::gateway);
+  CHECK(row.usage[TokenClass::output].count == 2);
+}
+
+TEST_CASE("a gateway that stops answers 503 where no answer has begun, and asks nobody else") {
+  FakeGateway gateway;
+  Policy& policy = gateway.config->policies[0];
+  SUBCASE("one attempt") {}
+  SUBCASE("a race of two") {
+    policy.hedge_after_ms = 0;
+    policy.hedge_at_most = 1.0;
+  }
+  const auto stop = [&gateway] {
+    if (gateway.client.interrupt) std::exchange(gateway.client.interrupt, {})(Interrupt::stopping);
+  };
+  gateway.scripts["cheap"].push_back(Scripted{.never_answers = true, .meanwhile = stop});
+  gateway.scripts["dear"].push_back(Scripted{.never_answers = true, .meanwhile = stop});
+  const FakeResponder& client = gateway.post(chat);
+  CHECK(client.status == 503);
+  CHECK(client.body.find("the gateway is shutting down") != std::string::npos);
+  CHECK(client.header("x-should-retry") == "false");  // what was sent may be billed
+  for (const AttemptSettlement& row : gateway.ledger.settlements) {
+    CHECK(row.outcome == Outcome::gateway_error);
+    CHECK(row.ended_by == EndedBy::gateway);
+    CHECK(row.state == AttemptState::settled);
+  }
+  CHECK(gateway.ledger.settlements.size() == gateway.ledger.intents.size());
+  CHECK(gateway.budgets.open_reservations() == 0);
+}
+
 TEST_CASE("with a drain policy the true usage is billed after the client went away") {
   FakeGateway gateway;
   gateway.config->providers[0].on_disconnect = OnDisconnect::drain;
-  gateway.client.gone_after_writes = 1;
+  gateway.client.interrupted_after_writes = 1;
   gateway.scripts["cheap"].push_back(
       Scripted{.batches = {{event(StreamEvent::Kind::text, "1234")},
                            {event(StreamEvent::Kind::text, "5678")},
@@ -309,6 +355,35 @@ TEST_CASE("a slow target is hedged; the loser is cancelled and has its row") {
   for (const AttemptSettlement& row : gateway.ledger.settlements)
     superseded = superseded || row.outcome == Outcome::superseded;
   CHECK(superseded);
+}
+
+TEST_CASE("a client that leaves a race is heard by both attempts, and by the winner alone later") {
+  FakeGateway gateway;
+  Policy& policy = gateway.config->policies[0];
+  policy.hedge_after_ms = 0;
+  policy.hedge_at_most = 1.0;
+  gateway.scripts["cheap"].push_back(Scripted{.never_answers = true});
+  SUBCASE("before either answers") {
+    const auto leave = [&gateway] {
+      std::exchange(gateway.client.interrupt, {})(Interrupt::client_gone);
+    };
+    gateway.scripts["dear"].push_back(Scripted{.never_answers = true, .meanwhile = leave});
+  }
+  SUBCASE("while the winner streams") {
+    gateway.client.interrupted_after_writes = 1;
+    gateway.scripts["dear"].push_back(
+        Scripted{.batches = {{event(StreamEvent::Kind::text, "1234")},
+                             {event(StreamEvent::Kind::text, "5678")},
+                             {event(StreamEvent::Kind::text, "never read"), finish_event()}}});
+  }
+  gateway.post(streamed);
+  REQUIRE(gateway.ledger.settlements.size() == 2);
+  bool by_client = false;
+  for (const AttemptSettlement& row : gateway.ledger.settlements) {
+    CHECK((row.outcome == Outcome::cancelled || row.outcome == Outcome::superseded));
+    by_client = by_client || row.ended_by == EndedBy::client;
+  }
+  CHECK(by_client);
 }
 
 TEST_CASE("bad requests get a stable code and no row") {

@@ -74,7 +74,7 @@ TEST_CASE("server: one connection too many is told so; an idle one makes room") 
       [&](HttpRequest& request, Responder& responder) -> asio::awaitable<void> {
         asio::steady_timer wait(*io, std::chrono::hours(1));
         if (request.path == "/wait") {
-          responder.on_client_gone([&] { wait.cancel(); });
+          responder.on_interrupt([&](Interrupt) { wait.cancel(); });
           co_await wait.async_wait(asio::as_tuple(asio::use_awaitable));
         }
         std::vector<Header> headers;
@@ -181,11 +181,63 @@ TEST_CASE("server: drain closes connections that are idle") {
   run_until(wire, [&] { return drained; });
 }
 
+TEST_CASE("server: an interrupted handler may still answer, what has no handler is closed") {
+  std::optional<Interrupt> heard;
+  Wire wire([&](HttpRequest&, Responder& responder) -> asio::awaitable<void> {
+    asio::steady_timer wait(wire.io, std::chrono::hours(1));
+    responder.on_interrupt([&](Interrupt why) {
+      heard = why;
+      wait.cancel();
+    });
+    co_await wait.async_wait(asio::as_tuple(asio::use_awaitable));
+    std::vector<Header> headers;
+    co_await responder.send(503, std::move(headers), "stopping");
+  });
+  auto half_a_request = wire.connect();
+  half_a_request.send("GET /");
+  auto client = wire.connect();
+  client.send(get);
+  run_until(wire, [&] { return wire.server->connections() == 2; });
+  wire.io.poll();
+  bool drained = false;
+  wire.server->drain([&] { drained = true; });
+  wire.io.poll();
+  wire.server->interrupt();
+  CHECK(client.read_to_end().ends_with("\r\n\r\nstopping"));
+  CHECK(heard == Interrupt::stopping);
+  CHECK(half_a_request.read_to_end() == "");
+  run_until(wire, [&] { return drained; });
+}
+
+TEST_CASE("server: a handler that outlives its client hears of the stop as well") {
+  std::vector<Interrupt> heard;
+  Wire wire([&](HttpRequest&, Responder& responder) -> asio::awaitable<void> {
+    asio::steady_timer wait(wire.io, std::chrono::hours(1));
+    responder.on_interrupt([&](Interrupt why) {
+      heard.push_back(why);
+      if (why == Interrupt::stopping) wait.cancel();
+    });
+    co_await wait.async_wait(asio::as_tuple(asio::use_awaitable));
+    responder.on_interrupt({});
+  });
+  auto client = wire.connect();
+  client.send(get);
+  run_until(wire, [&] { return wire.server->connections() == 1; });
+  wire.io.poll();
+  client.reset();
+  run_until(wire, [&] { return heard.size() == 1; });
+  bool drained = false;
+  wire.server->drain([&] { drained = true; });
+  wire.server->interrupt();
+  run_until(wire, [&] { return drained; });
+  CHECK(heard == std::vector{Interrupt::client_gone, Interrupt::stopping});
+}
+
 TEST_CASE("server: stop ends running requests") {
   bool gone = false;
   Wire wire([&](HttpRequest&, Responder& responder) -> asio::awaitable<void> {
     asio::steady_timer wait(wire.io, std::chrono::hours(1));
-    responder.on_client_gone([&] { wait.cancel(); });
+    responder.on_interrupt([&](Interrupt) { wait.cancel(); });
     co_await wait.async_wait(asio::as_tuple(asio::use_awaitable));
     gone = true;
   });

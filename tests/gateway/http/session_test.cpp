@@ -290,7 +290,7 @@ TEST_CASE("session: a client that does not read is cut off") {
   Wire wire(
       [&](HttpRequest&, Responder& responder) -> asio::awaitable<void> {
         std::vector<Header> headers;
-        responder.on_client_gone([&] { told = true; });
+        responder.on_interrupt([&](Interrupt) { told = true; });
         co_await responder.begin_stream(200, std::move(headers));
         while (written) written = co_await responder.write(std::string(1'000'000, 'x'));
         CHECK(responder.client_gone());
@@ -307,13 +307,13 @@ TEST_CASE("session: a handler learns that its client has gone") {
   bool told_at_once = false;
   Wire wire([&](HttpRequest&, Responder& responder) -> asio::awaitable<void> {
     asio::steady_timer forever(wire.io, std::chrono::hours(1));
-    responder.on_client_gone([&] {
+    responder.on_interrupt([&](Interrupt) {
       told = true;
       forever.cancel();
     });
     boost::system::error_code error;
     co_await forever.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    responder.on_client_gone([&] { told_at_once = true; });
+    responder.on_interrupt([&](Interrupt) { told_at_once = true; });
     CHECK(responder.client_gone());
     std::vector<Header> headers;
     CHECK_FALSE(co_await responder.send(200, std::move(headers), "late"));

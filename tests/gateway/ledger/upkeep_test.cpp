@@ -191,6 +191,34 @@ TEST_CASE("balances are rebuilt from slices: by minute where it matters, by sums
   }
 }
 
+TEST_CASE("balances keep what was reserved for an answer of unknown price") {
+  const TemporaryFolder folder;
+  const auto ledger = open_test_ledger({.path = folder.file("l.db")});
+  spend_once(*ledger, test_intent(test_request(1)), 10);
+  AttemptIntent intent = test_intent(test_request(2));
+  intent.request.session = "s";
+  REQUIRE(intend(*ledger, intent));
+  AttemptSettlement unknown = test_settlement(intent);
+  unknown.cost.reset();
+  REQUIRE(settle(*ledger, unknown));
+  AttemptIntent void_one = test_intent(test_request(3));
+  REQUIRE(intend(*ledger, void_one));
+  AttemptSettlement voided = test_settlement(void_one, 0);
+  voided.state = AttemptState::voided;
+  REQUIRE(settle(*ledger, voided));
+  for (const bool sessions : {true, false}) {
+    const auto slices = ledger->spend_since(test_day_s, sessions);
+    REQUIRE(slices);
+    REQUIRE(slices->size() == 2);
+    CHECK((*slices)[0].cost.value == 10);
+    CHECK((*slices)[1].cost.value == intent.reserved.value);
+    CHECK((*slices)[1].key == "ci");
+    CHECK((*slices)[1].tags.at("env") == "prod");
+    CHECK((*slices)[1].session == (sessions ? "s" : ""));
+  }
+  CHECK(ledger->spend_since(test_day_s + 86'400, true)->empty());
+}
+
 TEST_CASE("feedback: replaced by source, refused for other keys and unknown requests") {
   const TemporaryFolder folder;
   const std::string path = folder.file("l.db");

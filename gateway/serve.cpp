@@ -235,6 +235,8 @@ void Gateway::run() {
   for (std::thread& thread : threads_) thread.join();
   reports_.stop();
   reports_.join();
+  // Its threads call back into the contexts.
+  for (const auto& [target, engine] : services_.engines.all()) engine->stop();
   // Nothing may be waiting for the ledger when the contexts go; what failed has been logged.
   static_cast<void>(ledger_->flush());
   remove_run_file(ledger_path_);

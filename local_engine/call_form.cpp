@@ -73,6 +73,31 @@ std::string quoted(std::string_view text) {
   return {buffer.GetString(), buffer.GetSize()};
 }
 
+void rebase(rapidjson::Value& schema, const std::string& at,
+            rapidjson::MemoryPoolAllocator<>& memory) {
+  if (schema.IsArray())
+    for (rapidjson::Value& item : schema.GetArray()) rebase(item, at, memory);
+  if (!schema.IsObject()) return;
+  for (auto& [name, value] : schema.GetObject()) {
+    const std::string_view key(name.GetString(), name.GetStringLength());
+    if (key == "$ref" && value.IsString() && value.GetString()[0] == '#')
+      value.SetString((at + (value.GetString() + 1)).c_str(), memory);
+    else
+      rebase(value, at, memory);
+  }
+}
+
+// The tool's schema for a place inside another one, named by its JSON pointer: references such as
+// "#/$defs/x" count from the root, which it is no more.
+std::string schema_at(const std::string& at, const Tool& tool) {
+  if (tool.parameters.empty()) return R"({"type":"object"})";
+  rapidjson::Document schema;
+  schema.Parse<rapidjson::kParseIterativeFlag>(tool.parameters.data(), tool.parameters.size());
+  if (schema.HasParseError()) return tool.parameters;  // who compiles it says what is wrong
+  rebase(schema, at, schema.GetAllocator());
+  return json_of(schema);
+}
+
 // Both words for arguments are read whatever the form says: models mix them up.
 std::optional<NamedCall> call_of(const CallForm& form, const rapidjson::Value& call) {
   if (!call.IsObject() || !call.HasMember("name") || !call["name"].IsString()) return std::nullopt;
@@ -163,12 +188,15 @@ bool cannot_be_call(std::string_view text) {
 
 std::string forced_calls_schema(const CallForm& form, const std::vector<const Tool*>& tools) {
   std::string choices;
-  for (const Tool* tool : tools) {
+  const std::string root = form.shape == Shape::list ? "#/items/anyOf/" : "#/anyOf/";
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    const Tool* tool = tools[i];
     const std::string key = quoted(form.arguments);
+    const std::string at = root + std::to_string(i) + "/properties/" + std::string(form.arguments);
     choices += choices.empty() ? "" : ",";
     choices += R"({"type":"object","properties":{"name":{"const":)" + quoted(tool->name) + "}," +
-               key + ":" + (tool->parameters.empty() ? R"({"type":"object"})" : tool->parameters) +
-               R"(},"required":["name",)" + key + R"(],"additionalProperties":false})";
+               key + ":" + schema_at(at, *tool) + R"(},"required":["name",)" + key +
+               R"(],"additionalProperties":false})";
   }
   const std::string call = R"({"anyOf":[)" + choices + "]}";
   if (form.shape != Shape::list) return call;

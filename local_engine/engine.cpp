@@ -23,6 +23,7 @@ class LocalEngine final : public Engine {
   EngineResult<void> start(const EngineOptions& options, const LoadProgress& progress);
 
   boost::system::result<JobId, Refusal> submit(Job job, OnUpdate on_update) override {
+    if (stopped_) return Refusal(EngineFault::cancelled, kStopping);
     const JobId id = next_id_.fetch_add(1);
     if (auto refusal = runner_->reserve(id)) return std::move(*refusal);
     auto active = std::make_unique<ActiveJob>();
@@ -33,6 +34,11 @@ class LocalEngine final : public Engine {
     return id;
   }
   void cancel(JobId id) override { runner_->cancel(id); }
+  void stop() override {
+    stopped_ = true;
+    preparer_->stop();
+    runner_->stop();
+  }
   Stats stats() const override { return runner_->stats(); }
   const ModelInfo& info() const override { return info_; }
   EngineResult<std::uint32_t> count_tokens(const Job& job) const override {
@@ -55,6 +61,7 @@ class LocalEngine final : public Engine {
   std::unique_ptr<Preparer> preparer_;
   ModelInfo info_;
   std::atomic<JobId> next_id_{1};
+  std::atomic<bool> stopped_{false};
 };
 
 EngineError invalid_option(const std::string& message) {

@@ -234,7 +234,7 @@ struct Stats {
 
 class Engine {
  public:
-  virtual ~Engine() = default;  // cancels everything, calls back, joins the threads
+  virtual ~Engine() = default;  // stops it
   Engine() = default;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -248,6 +248,9 @@ class Engine {
   // Its KV blocks are free after the step in flight; ends with Finish::cancelled unless it ended
   // before. Unknown ids are ignored. Any thread.
   virtual void cancel(JobId id) = 0;
+  // Cancels everything, calls back, joins the threads: afterwards nobody is called back any more,
+  // and submit() refuses. Not beside a submit(); once or more often.
+  virtual void stop() = 0;
   virtual Stats stats() const = 0;
   virtual const ModelInfo& info() const = 0;
   // Tokens of the rendered prompt. Costs what rendering and tokenizing cost: about 1 ms per 10 KB.

@@ -35,15 +35,15 @@ Preparer::Preparer(const PromptBuilder& prompts, const Kernels& kernels, Runner&
   thread_ = std::thread([this] { loop(); });
 }
 
-Preparer::~Preparer() {
+void Preparer::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   wake_.notify_one();
-  thread_.join();
-  for (auto& job : queue_) {
-    job->refusal = Refusal(EngineFault::cancelled, "the local engine is shutting down");
+  if (thread_.joinable()) thread_.join();
+  for (auto& job : std::exchange(queue_, {})) {
+    job->refusal = Refusal(EngineFault::cancelled, kStopping);
     runner_.start(std::move(job));
   }
 }

@@ -14,6 +14,8 @@
 
 namespace jevons::engine {
 
+inline constexpr const char* kStopping = "the local engine is shutting down";
+
 class Preparer {
  public:
   struct Options {
@@ -24,7 +26,10 @@ class Preparer {
   // References outlive the object.
   Preparer(const PromptBuilder& prompts, const Kernels& kernels, Runner& runner,
            const Options& options);
-  ~Preparer();  // jobs not yet prepared are handed on as cancelled refusals
+  ~Preparer() { stop(); }
+
+  // Joins the thread; jobs not yet prepared are handed on as cancelled refusals.
+  void stop();
 
   void add(std::unique_ptr<ActiveJob> job);
 

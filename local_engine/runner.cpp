@@ -15,13 +15,13 @@ Runner::Runner(Forward& forward, ThreadPool& pool, const RunnerOptions& options)
   thread_ = std::thread([this] { loop(); });
 }
 
-Runner::~Runner() {
+void Runner::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   wake_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 std::optional<Refusal> Runner::reserve(JobId id) {

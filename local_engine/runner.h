@@ -48,7 +48,10 @@ class Runner {
  public:
   // `forward` must hold limits.step_tokens rows and limits.slots rows of logits.
   Runner(Forward& forward, ThreadPool& pool, const RunnerOptions& options);
-  ~Runner();  // everything left ends with Finish::cancelled
+  ~Runner() { stop(); }
+
+  // Joins the thread; everything left ends with Finish::cancelled.
+  void stop();
 
   // Room for one more? Counts it as waiting if so, and from then on it can be cancelled.
   std::optional<Refusal> reserve(JobId id);

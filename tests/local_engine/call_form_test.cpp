@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "local_engine/answer.h"
+#include "local_engine/grammar_schema.h"
 #include "tests/local_engine/conformance.h"
 
 using namespace jevons::engine;
@@ -121,6 +122,27 @@ TEST_CASE("marks that are control tokens count as the text that they stand for")
   CHECK(parts.text == "");
   REQUIRE(parts.tool_calls.size() == 1);
   CHECK(parts.tool_calls[0].name == "f");
+}
+
+TEST_CASE("references inside a tool's schema still hold where it is embedded") {
+  Tool plain{.name = "f"};
+  Tool tree{.name = "g"};
+  tree.parameters =
+      R"({"type":"object","properties":{"$ref":{"$ref":"#/$defs/n"},"a":{"$ref":"#"}},)"
+      R"("$defs":{"n":{"type":"array","items":{"$ref":"#/$defs/n"}}}})";
+  const std::string at_1 =
+      R"({"type":"object","properties":{"$ref":{"$ref":"#/anyOf/1/properties/arguments/$defs/n"},)"
+      R"("a":{"$ref":"#/anyOf/1/properties/arguments"}},"$defs":{"n":{"type":"array",)"
+      R"("items":{"$ref":"#/anyOf/1/properties/arguments/$defs/n"}}}})";
+  const std::string both = forced_calls_schema(common_call_form(), {&plain, &tree});
+  CHECK(both.find("\"arguments\":" + at_1) != std::string::npos);
+  for (const CallForm* form : {&common_call_form(), &mistral_list(), &llama()}) {
+    CAPTURE(form->told_by);
+    const auto rules = rules_of_schema(forced_calls_schema(*form, {&plain, &tree}));
+    CHECK_MESSAGE(rules.has_value(), (rules ? "" : rules.error().message()));
+  }
+  tree.parameters = "{nonsense";
+  CHECK(forced_calls_schema(common_call_form(), {&tree}).find("{nonsense") != std::string::npos);
 }
 
 TEST_CASE("ids are nine letters and digits, the same for the same id") {

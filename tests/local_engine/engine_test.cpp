@@ -339,6 +339,26 @@ TEST_CASE("destroying a busy engine answers every job") {
   for (Client& client : clients) CHECK((client.finish || client.refusal));
 }
 
+TEST_CASE("a stopped engine has answered every job, calls nobody back and takes no more") {
+  std::deque<Client> clients(10);
+  const auto engine = load_engine(tiny_options());
+  JobId last = 0;
+  for (Client& client : clients) {
+    const auto id = engine->submit(raw_job("busy", 400), client.receiver());
+    REQUIRE(id.has_value());
+    last = *id;
+  }
+  engine->stop();
+  for (Client& client : clients) CHECK((client.finish || client.refusal));
+  engine->cancel(last);
+  engine->stop();
+  Client late;
+  const auto refused = engine->submit(raw_job("late", 4), late.receiver());
+  REQUIRE(refused.has_error());
+  CHECK(refused.error().message() == "the local engine is shutting down");
+  CHECK(engine->stats().running == 0);
+}
+
 TEST_CASE("damaged model files: an error or a model, never a crash") {
   std::ifstream in(tiny_path(), std::ios::binary);
   const std::string good{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};

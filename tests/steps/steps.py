@@ -81,9 +81,7 @@ def run_unit(result, programs, env=None, filters=None, what=""):
         arguments = []
         chosen = dict(env or {})
         if program.name == "local_engine_test" and "ASAN_OPTIONS" in chosen:
-            # GCC 12 gives fake stack frames that are not aligned for 64-byte vectors (PR 110027).
-            chosen["ASAN_OPTIONS"] = chosen["ASAN_OPTIONS"].replace(
-                "detect_stack_use_after_return=1", "detect_stack_use_after_return=0")
+            chosen.update(ENGINE_ASAN)
         if filters:
             arguments = [f"-sf={filters[program.name]}"]
         return program, call(program, *arguments, env=chosen)
@@ -94,8 +92,11 @@ def run_unit(result, programs, env=None, filters=None, what=""):
 
 # The step `weights` runs these tests on a real model; here they would take many minutes.
 NO_WEIGHTS = {"JEVONS_CONFORMANCE": str(ROOT / "build" / "none")}
+ASAN_OPTIONS = "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return="
+# GCC 12 gives fake stack frames that are not aligned for 64-byte vectors (PR 110027).
+ENGINE_ASAN = {"ASAN_OPTIONS": ASAN_OPTIONS + "0"}
 SANITIZER = {**NO_WEIGHTS,
-             "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+             "ASAN_OPTIONS": ASAN_OPTIONS + "1",
              "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
              "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
 
@@ -185,6 +186,22 @@ def e2e(result, _full):
             result.fail("pytest", f"exit {status}")
 
 
+def soak(result, full):
+    """Everything at once on the sanitized gateway, over remote targets and over a local model."""
+    python = virtual_environment()
+    conformance()
+    build("asan", "jevons", "scripted_upstream")
+    for kind in ([], ["--local"]):
+        status, output = call(python, "tests/soak/run", "--seconds", "300" if full else "20", *kind,
+                              timeout=1800, env={**SANITIZER, **ENGINE_ASAN,
+                                                 "JEVONS_CONFORMANCE": str(conformance()),
+                                                 "JEVONS_BUILD": "build/asan"})
+        result.count(1 if status == 0 else 0, 0 if status == 0 else 1)
+        say(output.strip().split("\n")[-1])
+        if status != 0:
+            print(output[-20000:], flush=True)
+
+
 def schemas(result, _full):
     python = virtual_environment()
     build("release", "jevons")
@@ -228,6 +245,7 @@ STEPS = {
     "weights": (weights, "the engine on a real model, 14 vocabularies and 60 templates (release)"),
     "e2e": (e2e, "end to end on the release build: both SDKs, money, faults, framing"),
     "asan": (asan, "all unit tests under AddressSanitizer and UBSan (g++)"),
+    "soak": (soak, "everything at once on the sanitized gateway, then the books"),
     "clang": (clang, "all unit tests with the second compiler"),
     "tsan": (tsan, "what shares threads, under ThreadSanitizer"),
     "fuzz": (fuzz, "corpora, then fuzzing of each target"),

@@ -19,9 +19,10 @@ DRAIN_MS = 1_500
 class Soak:
     """A gateway under `clients` threads that call `act(soak, random)`, until the time is over."""
 
-    def __init__(self, config, act, seed, clients):
+    def __init__(self, config, act, seed, clients, reconfigure=None):
         self.config = config
         self.act = act
+        self._reconfigure = reconfigure  # writes other files before a reload
         self.random = random.Random(seed)
         self.counts = collections.Counter()
         self.problems = []
@@ -60,6 +61,8 @@ class Soak:
             time.sleep(self.random.uniform(1, 5))
             what = self.random.choice(["reload", "stop", "stop", "kill", "nothing"])
             if what == "reload":
+                if self._reconfigure:
+                    self._reconfigure(self.random)
                 os.kill(self.gateway.pid, signal.SIGHUP)
             elif what != "nothing":
                 self._end(signal.SIGTERM if what == "stop" else signal.SIGKILL)

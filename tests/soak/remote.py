@@ -202,11 +202,20 @@ def soak(folder, seconds, seed):
     bill = folder / "bill.jsonl"
     upstream = processes.Upstream(script, world.upstream_prices(), folder / "upstream",
                                   options=["--bill", bill])
-    config = world.write(folder / "gateway", upstream.url, world.ALL, [POLICY, STRICT],
-                         {"budgets": BUDGETS})
+
+    def configure(models, policies):
+        return world.write(folder / "gateway", upstream.url, models, policies,
+                           {"budgets": BUDGETS})
+
+    def reconfigure(chance):
+        others = [model for model in world.ALL if model is not world.SONNET]  # the baseline
+        configure([world.SONNET] + chance.sample(others, chance.randrange(2, len(others) + 1)),
+                  [POLICY, STRICT][:chance.choice([1, 2, 2])])
+
+    config = configure(world.ALL, [POLICY, STRICT])
     keys = [json.loads(processes.cli(config, "keys", "create", name, "--json",
                                      env={"UPSTREAM_KEY": "x"}).stdout)["key"] for name in "abc"]
-    one = harness.Soak(config, Clients(keys), seed, clients=10)
+    one = harness.Soak(config, Clients(keys), seed, clients=10, reconfigure=reconfigure)
     stop = threading.Event()
     chaos = threading.Thread(target=misbehave, args=(upstream, seed, stop))
     chaos.start()

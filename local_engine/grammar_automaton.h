@@ -13,6 +13,8 @@
 
 namespace jevons::engine {
 
+inline constexpr std::size_t kUnlimitedCount = SIZE_MAX;  // of items, of characters
+
 using RuleId = std::uint32_t;
 using NfaNode = std::uint32_t;
 
@@ -46,6 +48,7 @@ class RuleNfa {
 
  private:
   friend class Determiniser;
+  friend class CountedCopy;
   struct Edge {
     std::uint8_t first = 0;
     std::uint8_t last = 0;

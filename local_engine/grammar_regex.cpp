@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <stdexcept>
 
 #include "local_engine/unicode.h"
@@ -36,6 +37,9 @@ Ranges inverted(Ranges ranges) {
 class PatternReader {
  public:
   PatternReader(RuleNfa& nfa, std::string_view text) : nfa_(nfa), rest_(text) {}
+
+  // The nodes that are reached by the last byte of a character, and by nothing else.
+  const std::vector<NfaNode>& character_ends() const { return character_ends_; }
 
   Fragment read() {
     Fragment whole = alternatives();
@@ -76,9 +80,15 @@ class PatternReader {
     return parts.size() == 1 ? parts[0] : nfa_.any_of(parts);
   }
 
+  Fragment character(std::span<const std::pair<char32_t, char32_t>> ranges) {
+    const Fragment one = add_string_character(nfa_, ranges, false);
+    character_ends_.push_back(one.end);
+    return one;
+  }
+
   Fragment anything() {
     const std::pair<char32_t, char32_t> all(0, kLast);
-    return nfa_.optional(nfa_.repeated(add_string_character(nfa_, std::span(&all, 1), false)));
+    return nfa_.optional(nfa_.repeated(character(std::span(&all, 1))));
   }
 
   Fragment sequence() {
@@ -175,7 +185,7 @@ class PatternReader {
       const char32_t c = take_char();
       ranges = {{c, c}};
     }
-    return add_string_character(nfa_, ranges, false);
+    return character(ranges);
   }
 
   Ranges bracket() {
@@ -263,6 +273,7 @@ class PatternReader {
   static constexpr unsigned kUnlimited = UINT32_MAX;
   RuleNfa& nfa_;
   std::string_view rest_;
+  std::vector<NfaNode> character_ends_;
   int depth_ = 0;
 };
 
@@ -324,9 +335,115 @@ Fragment add_string_character(RuleNfa& nfa, std::span<const std::pair<char32_t, 
   return whole;
 }
 
+// An automaton over and over, a copy for each count of characters read so far.
+class CountedCopy {
+ public:
+  CountedCopy(const RuleNfa& from, const std::vector<NfaNode>& character_ends, std::size_t least,
+              std::size_t most)
+      : from_(from), counts_(from.size()), least_(least), most_(most) {
+    for (const NfaNode end : character_ends) counts_[end] = true;
+  }
+
+  Fragment add_to(RuleNfa& nfa, Fragment whole) {
+    walk(whole.begin);
+    std::vector<bool> live = live_from(whole.end);
+    if (!live[0]) throw PatternError("no text of its length");
+    std::vector<NfaNode> made(states_.size());
+    for (std::size_t i = 0; i < states_.size(); ++i)
+      if (live[i]) made[i] = nfa.add_node();
+    const Fragment out{made[0], nfa.add_node()};
+    for (const Step& step : steps_) {
+      if (!live[step.from] || !live[step.to]) continue;
+      if (step.edge)
+        nfa.add_bytes(made[step.from], step.edge->first, step.edge->last, made[step.to]);
+      else
+        nfa.add_empty(made[step.from], made[step.to]);
+    }
+    for (std::size_t i = 0; i < states_.size(); ++i)
+      if (accepts(i, whole.end)) nfa.add_empty(made[i], out.end);
+    return out;
+  }
+
+ private:
+  struct State {
+    NfaNode node = 0;
+    std::size_t count = 0;  // beyond `least` it does not matter where `most` is no limit
+    auto operator<=>(const State&) const = default;
+  };
+  struct Step {
+    std::size_t from = 0, to = 0;
+    const RuleNfa::Edge* edge = nullptr;  // null: an empty one
+  };
+
+  bool accepts(std::size_t state, NfaNode end) const {
+    return states_[state].node == end && states_[state].count >= least_;
+  }
+
+  void walk(NfaNode begin) {
+    index_.emplace(State{begin, 0}, 0);
+    states_.push_back({begin, 0});
+    for (std::size_t at = 0; at < states_.size(); ++at) {
+      if (states_.size() > kNodesMax || steps_.size() > 4 * kNodesMax)
+        throw PatternError("too long a text to count");
+      const RuleNfa::Node& node = from_.nodes_[states_[at].node];
+      for (const RuleNfa::Edge& edge : node.edges) step(at, edge.to, &edge);
+      for (const NfaNode to : node.empties) step(at, to, nullptr);
+    }
+  }
+
+  void step(std::size_t from, NfaNode to, const RuleNfa::Edge* edge) {
+    State next{to, states_[from].count + (counts_[to] ? 1 : 0)};
+    if (next.count > most_) return;
+    if (most_ == kUnlimitedCount) next.count = std::min(next.count, least_);
+    const auto [at, fresh] = index_.emplace(next, states_.size());
+    if (fresh) states_.push_back(next);
+    steps_.push_back({from, at->second, edge});
+  }
+
+  // From where a text can still come to its end.
+  std::vector<bool> live_from(NfaNode end) const {
+    std::vector<std::vector<std::size_t>> before(states_.size());
+    for (const Step& step : steps_) before[step.to].push_back(step.from);
+    std::vector<bool> live(states_.size());
+    std::vector<std::size_t> todo;
+    const auto reach = [&](std::size_t state) {
+      if (live[state]) return;
+      live[state] = true;
+      todo.push_back(state);
+    };
+    for (std::size_t i = 0; i < states_.size(); ++i)
+      if (accepts(i, end)) reach(i);
+    while (!todo.empty()) {
+      const std::size_t at = todo.back();
+      todo.pop_back();
+      for (const std::size_t from : before[at]) reach(from);
+    }
+    return live;
+  }
+
+  const RuleNfa& from_;
+  std::vector<bool> counts_;
+  std::size_t least_, most_;
+  std::map<State, std::size_t> index_;
+  std::vector<State> states_;
+  std::vector<Step> steps_;
+};
+
 EngineResult<Fragment> add_pattern(RuleNfa& nfa, std::string_view pattern) {
   try {
     return PatternReader(nfa, pattern).read();
+  } catch (const PatternError& error) {
+    return EngineError(EngineFault::invalid_input, error.what());
+  }
+}
+
+EngineResult<Fragment> add_counted_pattern(RuleNfa& nfa, std::string_view pattern,
+                                           std::size_t least, std::size_t most) {
+  try {
+    RuleNfa all;
+    PatternReader reader(all, pattern);
+    const Fragment whole = reader.read();
+    return CountedCopy(all, reader.character_ends(), least, most).add_to(nfa, whole);
   } catch (const PatternError& error) {
     return EngineError(EngineFault::invalid_input, error.what());
   }

@@ -2,6 +2,7 @@
 // (so a quote inside is written \"). Internal to the grammar files.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "local_engine/grammar_automaton.h"
@@ -12,6 +13,10 @@ namespace jevons::engine {
 // may match anywhere unless anchored. Supported: literals, ., [...], \d \w \s and their opposites,
 // \uXXXX, groups, alternation, * + ? {m,n}, ^ and $ at the ends. invalid_input names what is not.
 EngineResult<Fragment> add_pattern(RuleNfa& nfa, std::string_view pattern);
+// Of these, the values of `least` to `most` characters (kUnlimitedCount: or more); invalid_input
+// also where there are none.
+EngineResult<Fragment> add_counted_pattern(RuleNfa& nfa, std::string_view pattern,
+                                           std::size_t least, std::size_t most);
 
 // One character of a string value out of code point ranges, written as JSON. With `escapes`, other
 // spellings of characters (\u0041, \/) are allowed too.

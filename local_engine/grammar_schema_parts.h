@@ -39,7 +39,6 @@ std::uint32_t kinds_of(const rapidjson::Value& schema, const std::string& path);
 // Whether an enum or const value meets "type": integer, bounds and lengths of its own schema.
 bool fits_simply(const rapidjson::Value& value, const rapidjson::Value& schema);
 
-inline constexpr std::size_t kUnlimitedCount = SIZE_MAX;
 // A count such as minItems; at most 4096, which bounds the automaton.
 std::size_t count_of(const rapidjson::Value& schema, std::string_view keyword, std::size_t fallback,
                      const std::string& path);

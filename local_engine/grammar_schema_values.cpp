@@ -210,14 +210,14 @@ bool add_schema_string(RuleNfa& nfa, const Json& schema, const std::string& path
   std::string expression;
   if (pattern != nullptr) {
     if (!pattern->IsString()) fail(path, "has a 'pattern' that is not a string");
-    if (counted) fail(path, "uses 'pattern' together with a length, which is not supported");
     expression = text_of(*pattern);
   } else if (format != nullptr && format->IsString() && !counted) {
     const char* known = pattern_of_format(text_of(*format));
     if (known != nullptr) expression = known;
   }
   if (!expression.empty()) {
-    const auto inside = add_pattern(nfa, expression);
+    const auto inside = counted ? add_counted_pattern(nfa, expression, least, most)
+                                : add_pattern(nfa, expression);
     if (!inside)
       fail(path, "has a 'pattern' with " + inside.error().message() + ", which is not supported");
     out = quoted(nfa, *inside);

@@ -104,7 +104,7 @@ asio::awaitable<Result<void>> Attempt::open() {
   }
   if (called.has_error() && !settled_) {
     if (cancelled_ && x_.stopping)
-      called = interrupted().with_maybe_billed(called.error().maybe_billed());
+      called = interrupted_error(x_).with_maybe_billed(called.error().maybe_billed());
     const Error error = called.error();
     settle(&error, false);
     if (!intended_) uncount();
@@ -142,7 +142,7 @@ asio::awaitable<Result<void>> Attempt::call() {
       co_await durable_intent(*x_.worker.mailbox, x_.services.ledger, std::move(row));
   if (durable.has_error()) co_return durable.error();
   intended_ = true;
-  if (cancelled_) co_return interrupted();
+  if (cancelled_) co_return interrupted_error(x_);
   UpstreamCall wire;
   wire.request = &x_.request;
   wire.target = &catalog_target_;
@@ -291,11 +291,6 @@ void Attempt::interrupt(Interrupt why) {
   cancel(why == Interrupt::client_gone ? EndedBy::client : EndedBy::gateway);
 }
 
-Error Attempt::interrupted() const {
-  if (x_.stopping) return Error(Fault::overloaded, "the gateway is shutting down");
-  return Error(Fault::cancelled, Origin::client, "the client went away");
-}
-
 void Attempt::cancel(EndedBy by) {
   cancelled_ = true;
   cancelled_by_ = by;
@@ -390,7 +385,7 @@ asio::awaitable<Result<void>> Attempt::relay(StreamWriter& writer) {
     writer.write(events_, out);
     events_.clear();
     co_await flush(out);
-    if (x_.client_gone && cancelled_) co_return interrupted();
+    if (x_.client_gone && cancelled_) co_return interrupted_error(x_);
     if (finished_) co_return Result<void>();
     if (finish_seen_ && !timed_out) {
       timed_out = true;
@@ -408,7 +403,7 @@ asio::awaitable<Result<void>> Attempt::relay(StreamWriter& writer) {
     if (more.has_error()) {
       // The answer was complete but for its usage: what we counted is billed.
       if (finish_seen_ && !cancelled_) co_return Result<void>();
-      if (cancelled_ && x_.stopping) co_return interrupted().with_maybe_billed(true);
+      if (cancelled_ && x_.stopping) co_return interrupted_error(x_).with_maybe_billed(true);
       co_return more.error();
     }
     observe(events_);

@@ -67,8 +67,6 @@ class Attempt {
   void observe(const ChatResponse& response);
   void add_dropped_params(std::vector<Header>& headers) const;
   AttemptFacts facts() const;
-  // What a cancelled call ends with.
-  Error interrupted() const;
   // Settles as what `error` says, or as delivered when there is none.
   void settle(const Error* error, bool delivered);
   void write_settlement(AttemptSettlement settlement, const std::optional<CostBreakdown>& cost);

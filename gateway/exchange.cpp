@@ -119,6 +119,13 @@ Exchange::Exchange(Worker& on, const HttpRequest& request_bytes, Responder& answ
   }
 }
 
+Error stopping_error() { return Error(Fault::overloaded, "the gateway is shutting down"); }
+
+Error interrupted_error(const Exchange& x) {
+  if (x.stopping) return stopping_error();
+  return Error(Fault::cancelled, Origin::client, "the client went away");
+}
+
 RequestId new_request_id(Clock& clock) {
   // 48 bits of milliseconds first, so that ids sort by time; the rest is random.
   const auto ms = static_cast<std::uint64_t>(clock.unix_ns() / 1'000'000);

@@ -76,6 +76,10 @@ struct Exchange {
   std::string_view policy_name() const;
 };
 
+Error stopping_error();
+// Why a request that was interrupted ends without an answer.
+Error interrupted_error(const Exchange& exchange);
+
 // Sorts by time.
 RequestId new_request_id(Clock& clock);
 

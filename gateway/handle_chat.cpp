@@ -41,7 +41,7 @@ Error why_infeasible(const Exchange& x) {
 // Authenticate, parse, resolve, rate limits, classify, snapshot, decide; then attempts: reserve,
 // intent, call, relay, settle.
 asio::awaitable<Result<void>> serve(Exchange& x) {
-  if (x.services.draining) co_return Error(Fault::overloaded, "the gateway is shutting down");
+  if (x.services.draining) co_return stopping_error();
   Result<void> prepared = prepare(x);
   if (prepared.has_error()) co_return prepared.error();
   note_decision(x);

@@ -70,8 +70,7 @@ asio::awaitable<Result<void>> run_attempts(Exchange& x) {
   std::unique_ptr<Attempt> held;  // a weak answer, kept until a better one is there
   while (step.kind == Step::Kind::send) {
     co_await pause(step.wait_ms);
-    if (x.client_gone) co_return Error(Fault::cancelled, Origin::client, "the client went away");
-    if (x.stopping) co_return Error(Fault::overloaded, "the gateway is shutting down");
+    if (x.client_gone || x.stopping) co_return interrupted_error(x);
     auto attempt = std::make_unique<Attempt>(x, step.target, step.on, ++x.attempts);
     Result<void> opened = co_await open_with_hedge(x, plan, attempt);
     if (opened.has_error() && x.stopping) co_return opened.error();

@@ -429,17 +429,10 @@ class CountedCopy {
   std::vector<Step> steps_;
 };
 
-EngineResult<Fragment> add_pattern(RuleNfa& nfa, std::string_view pattern) {
+EngineResult<Fragment> add_pattern(RuleNfa& nfa, std::string_view pattern, std::size_t least,
+                                   std::size_t most) {
   try {
-    return PatternReader(nfa, pattern).read();
-  } catch (const PatternError& error) {
-    return EngineError(EngineFault::invalid_input, error.what());
-  }
-}
-
-EngineResult<Fragment> add_counted_pattern(RuleNfa& nfa, std::string_view pattern,
-                                           std::size_t least, std::size_t most) {
-  try {
+    if (least == 0 && most == kUnlimitedCount) return PatternReader(nfa, pattern).read();
     RuleNfa all;
     PatternReader reader(all, pattern);
     const Fragment whole = reader.read();

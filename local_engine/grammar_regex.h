@@ -12,11 +12,9 @@ namespace jevons::engine {
 // The inside of a JSON string whose value matches the pattern. As JSON schema has it, the pattern
 // may match anywhere unless anchored. Supported: literals, ., [...], \d \w \s and their opposites,
 // \uXXXX, groups, alternation, * + ? {m,n}, ^ and $ at the ends. invalid_input names what is not.
-EngineResult<Fragment> add_pattern(RuleNfa& nfa, std::string_view pattern);
-// Of these, the values of `least` to `most` characters (kUnlimitedCount: or more); invalid_input
-// also where there are none.
-EngineResult<Fragment> add_counted_pattern(RuleNfa& nfa, std::string_view pattern,
-                                           std::size_t least, std::size_t most);
+// Only values of `least` to `most` characters; invalid_input also where there are none.
+EngineResult<Fragment> add_pattern(RuleNfa& nfa, std::string_view pattern, std::size_t least = 0,
+                                   std::size_t most = kUnlimitedCount);
 
 // One character of a string value out of code point ranges, written as JSON. With `escapes`, other
 // spellings of characters (\u0041, \/) are allowed too.

@@ -216,8 +216,7 @@ bool add_schema_string(RuleNfa& nfa, const Json& schema, const std::string& path
     if (known != nullptr) expression = known;
   }
   if (!expression.empty()) {
-    const auto inside = counted ? add_counted_pattern(nfa, expression, least, most)
-                                : add_pattern(nfa, expression);
+    const auto inside = add_pattern(nfa, expression, least, most);
     if (!inside)
       fail(path, "has a 'pattern' with " + inside.error().message() + ", which is not supported");
     out = quoted(nfa, *inside);

@@ -23,9 +23,10 @@ enum class Access { open, view, admin };
 struct AdminRoute {
   std::string_view method, path;
   Access access;
-  AdminAnswer (*act)(AdminContext&, const HttpRequest&);  // blocking; null: the test of targets
+  AdminAnswer (*act)(AdminContext&, const HttpRequest&);  // blocking; null: act_here
+  // On the I/O thread.
+  asio::awaitable<AdminAnswer> (*act_here)(AdminContext&, const HttpRequest&) = nullptr;
 };
-constexpr std::string_view test_path = "/admin/v1/targets/test";
 constexpr std::array<AdminRoute, 8> routes{{
     {"GET", "/livez", Access::open, admin_livez},
     {"GET", "/readyz", Access::open, admin_readyz},
@@ -33,7 +34,7 @@ constexpr std::array<AdminRoute, 8> routes{{
     {"GET", "/metrics", Access::view, admin_metrics},
     {"GET", "/admin/v1/targets", Access::view, admin_targets},
     {"GET", "/admin/v1/budgets", Access::view, admin_budgets},
-    {"POST", test_path, Access::admin, nullptr},
+    {"POST", "/admin/v1/targets/test", Access::admin, nullptr, admin_test_targets},
     {"POST", "/admin/v1/reload", Access::admin, admin_reload},
 }};
 
@@ -118,42 +119,38 @@ std::optional<AdminAnswer> ledger_answer(Admin& admin, const Config& config,
   return AdminAnswer{found->status, std::move(found->content_type), std::move(found->body)};
 }
 
-AdminAnswer answer(Admin& admin, const HttpRequest& http) {
-  const auto config = admin.context.services.config.load();
+const AdminRoute* route_of(const HttpRequest& http) {
   for (const AdminRoute& route : routes) {
     if (http.path != route.path) continue;
-    if (http.method != route.method && !(http.method == "HEAD" && route.method == "GET")) continue;
-    Result<void> allowed = authorise(*config, http, route.access);
-    if (allowed.has_error()) return error_answer(allowed.error());
-    return route.act(admin.context, http);
+    if (http.method == route.method || (http.method == "HEAD" && route.method == "GET"))
+      return &route;
   }
-  if (auto found = ledger_answer(admin, *config, http)) return std::move(*found);
-  return wrong_path_or_method(http);
+  return nullptr;
 }
 
-asio::awaitable<AdminAnswer> answer_blocking(std::shared_ptr<Admin> admin,
+asio::awaitable<AdminAnswer> answer_blocking(std::shared_ptr<Admin> admin, const AdminRoute* route,
                                              const HttpRequest& http) {
-  co_return answer(*admin, http);
-}
-
-// Calls upstreams, so it belongs on the I/O thread.
-asio::awaitable<AdminAnswer> answer_test(std::shared_ptr<Admin> admin, const HttpRequest& http) {
+  if (route) co_return route->act(admin->context, http);
   const auto config = admin->context.services.config.load();
-  Result<void> allowed = authorise(*config, http, Access::admin);
-  if (allowed.has_error()) co_return error_answer(allowed.error());
-  co_return co_await admin_test_targets(admin->context, http);
+  if (auto found = ledger_answer(*admin, *config, http)) co_return std::move(*found);
+  co_return wrong_path_or_method(http);
 }
 
-asio::awaitable<AdminAnswer> answer_here_or_there(std::shared_ptr<Admin> admin,
-                                                  const HttpRequest& http) {
-  if (http.path == test_path && http.method == "POST") co_return co_await answer_test(admin, http);
-  co_return co_await asio::co_spawn(admin->blocking, answer_blocking(admin, http),
+asio::awaitable<AdminAnswer> answer(std::shared_ptr<Admin> admin, const HttpRequest& http) {
+  const AdminRoute* route = route_of(http);
+  if (route) {
+    const auto config = admin->context.services.config.load();
+    Result<void> allowed = authorise(*config, http, route->access);
+    if (allowed.has_error()) co_return error_answer(allowed.error());
+    if (route->act_here) co_return co_await route->act_here(admin->context, http);
+  }
+  co_return co_await asio::co_spawn(admin->blocking, answer_blocking(admin, route, http),
                                     asio::use_awaitable);
 }
 
 asio::awaitable<void> serve_admin(std::shared_ptr<Admin> admin, const HttpRequest& http,
                                   Responder& responder) {
-  AdminAnswer reply = co_await answer_here_or_there(admin, http);
+  AdminAnswer reply = co_await answer(admin, http);
   std::vector<Header> headers;
   headers.push_back(Header{"content-type", reply.content_type});
   headers.push_back(Header{"cache-control", "no-store"});

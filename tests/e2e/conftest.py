@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import sqlite3
 import sys
 import time
 
@@ -10,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from support import processes, world  # noqa: E402
+from support import ledger, processes, world  # noqa: E402
 
 
 class Stack:
@@ -77,12 +76,7 @@ class Stack:
     def rows(self, view="v1_attempts", where="1=1"):
         """Rows of a view, read from the file of a stopped gateway."""
         assert not self.gateway.alive(), "the ledger belongs to the running gateway"
-        database = sqlite3.connect(f"file:{self.folder}/gateway/jevons.db?mode=ro", uri=True)
-        database.row_factory = sqlite3.Row
-        try:
-            return [dict(r) for r in database.execute(f"SELECT * FROM {view} WHERE {where}")]
-        finally:
-            database.close()
+        return ledger.rows(self.folder / "gateway", view, where)
 
     def settled_bill(self, seconds=5):
         """The upstream's bill once none of its calls is open."""

@@ -79,17 +79,6 @@ def test_sigterm_finishes_open_streams(stack):
             assert status == 200 and events[-1] == "[DONE]", text[-300:]
 
 
-def begin_stream(stack, model):
-    """The answer, of which the first event has been read."""
-    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "q"}]}
-    connection = http.client.HTTPConnection("127.0.0.1", stack.gateway.port, timeout=30)
-    connection.request("POST", "/v1/chat/completions", json.dumps(body),
-                       {"content-type": "application/json", **stack.headers})
-    answer = connection.getresponse()
-    assert answer.status == 200 and answer.readline().startswith(b"data: ")
-    return answer
-
-
 @pytest.mark.estimated
 @pytest.mark.parametrize("how", ["limit", "second signal"])
 def test_what_outlives_the_drain_is_told_and_settled(stack, how):
@@ -100,7 +89,9 @@ def test_what_outlives_the_drain_is_told_and_settled(stack, how):
     stack.gateway = processes.Gateway(stack.config, arguments=["--drain-ms", str(wait_ms)])
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         whole = pool.submit(stack.chat, model="small")
-        streams = [begin_stream(stack, model) for model in ("gpt", "sonnet")]
+        messages = [{"role": "user", "content": "q"}]
+        streams = [stack.gateway.begin_stream({"model": model, "messages": messages}, stack.headers)
+                   for model in ("gpt", "sonnet")]
         while stack.upstream.stats()["open"] < 3:
             time.sleep(0.01)
         stack.gateway.child.send_signal(signal.SIGTERM)

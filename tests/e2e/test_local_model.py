@@ -1,13 +1,11 @@
 """A real model inside the gateway: SmolLM2-135M-Instruct, fetched by tests/run into build/."""
 
 import hashlib
-import http.client
 import http.server
 import json
 import os
 import pathlib
 import signal
-import sqlite3
 import subprocess
 import threading
 import time
@@ -16,33 +14,17 @@ import jsonschema
 import openai
 import pytest
 
-from support import processes, world
+from support import ledger, local_model, processes
+from support.local_model import MODEL
 
 NODE = pathlib.Path(__file__).resolve().parent / "node"
-MODEL = pathlib.Path(os.environ.get("JEVONS_CONFORMANCE", processes.ROOT / "build" / "conformance")
-                     ) / "smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 SKY = [{"role": "user", "content": "Explain in two sentences why the sky is blue."}]
-TARGET = {"name": "smollm2", "provider": "local", "model": str(MODEL), "tier": "local",
-          "context": 2048, "max_output": 1024, "slots": 2,
-          "can": ["chat", "stream", "tools", "json_schema", "logprobs"],
-          "cost": {"usd_per_hour": world.Number("3.6")},  # a microdollar a millisecond
-          "ability": {"overall": 0.3}, "latency": {"ttft_ms": 100, "tpot_ms": 10}}
-POLICY = {"policy": "default", "serves": ["auto"], "baseline": "smollm2", "objective": "cheapest"}
-
-
-def configure(folder):
-    if not MODEL.is_file():
-        pytest.fail(f"{MODEL} is missing: tests/local_engine/fetch_conformance brings it")
-    config = world.write(folder, "", models=(), policies=[POLICY],
-                         config={"providers": {"local": {"api": "local"}}})
-    world.save(folder / "catalog.yaml", {"targets": [TARGET]})
-    return config
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     folder = tmp_path_factory.mktemp("local")
-    one = processes.Gateway(configure(folder))
+    one = processes.Gateway(local_model.configure(folder))
     yield one
     assert one.stop() == 0, one.stderr()
     assert_books(folder)
@@ -50,12 +32,10 @@ def gateway(tmp_path_factory):
 
 def assert_books(folder):
     """Every attempt is settled, and each that answered has a price."""
-    database = sqlite3.connect(f"file:{folder}/jevons.db?mode=ro", uri=True)
-    rows = database.execute("SELECT state, outcome, cost_nanodollars FROM v1_attempts").fetchall()
-    database.close()
+    rows = ledger.rows(folder)
     assert rows
-    assert {state for state, _, _ in rows} <= {"settled", "voided"}
-    assert all(cost > 0 for _, outcome, cost in rows if outcome == "ok")
+    assert {row["state"] for row in rows} <= {"settled", "voided"}
+    assert all(row["cost_nanodollars"] > 0 for row in rows if row["outcome"] == "ok")
 
 
 @pytest.fixture
@@ -184,23 +164,19 @@ def test_time_spent_on_a_whole_answer_that_came_too_late_is_paid_for(gateway):
 
 
 def test_what_a_crash_interrupted_is_estimated_at_what_was_expected(tmp_path):
-    config = configure(tmp_path)
+    config = local_model.configure(tmp_path)
     first = processes.Gateway(config)
-    body = {"model": "smollm2", "max_tokens": 1000, "stream": True,
+    body = {"model": "smollm2", "max_tokens": 1000,
             "messages": [{"role": "user", "content": "Write a very long story about a ship."}]}
-    connection = http.client.HTTPConnection("127.0.0.1", first.port, timeout=30)
-    connection.request("POST", "/v1/chat/completions", json.dumps(body),
-                       {"content-type": "application/json"})
-    assert connection.getresponse().readline().startswith(b"data: ")
+    stream = first.begin_stream(body)
     first.stop(signal.SIGKILL)
     second = processes.Gateway(config)
     assert second.stop() == 0
-    database = sqlite3.connect(f"file:{tmp_path}/jevons.db?mode=ro", uri=True)
-    rows = database.execute("SELECT state, cost_nanodollars, estimated_nanodollars, "
-                            "reserved_nanodollars FROM v1_attempts").fetchall()
-    database.close()
-    ((state, cost, estimated, reserved),) = rows
-    assert state == "orphaned" and 0 < cost == estimated <= reserved
+    stream.close()
+    (row,) = ledger.rows(tmp_path)
+    assert row["state"] == "orphaned"
+    assert 0 < row["cost_nanodollars"] == row["estimated_nanodollars"]
+    assert row["estimated_nanodollars"] <= row["reserved_nanodollars"]
 
 
 def test_a_full_queue_is_an_honest_503(gateway):

@@ -1,8 +1,6 @@
 """What a newcomer's first minute shows: the configuration of deploy/quickstart, on real weights."""
 
 import json
-import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -10,16 +8,14 @@ import sys
 import pytest
 
 from support import processes
+from support.local_model import MODEL, must_be_there
 
-MODEL = pathlib.Path(os.environ.get("JEVONS_CONFORMANCE", processes.ROOT / "build" / "conformance")
-                     ) / "smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 BASELINE = "claude-haiku-4-5"
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
-    if not MODEL.is_file():
-        pytest.fail(f"{MODEL} is missing: tests/local_engine/fetch_conformance brings it")
+    must_be_there()
     home = tmp_path_factory.mktemp("quickstart")
     (home / "models").mkdir()
     (home / "models" / MODEL.name).symlink_to(MODEL)

@@ -47,6 +47,13 @@ StreamEvent usage_event(Usage usage) {
   return made;
 }
 
+// Two tokens in two writes, and what must not be read after an interrupt.
+Scripted interrupted_stream() {
+  return Scripted{.batches = {{event(StreamEvent::Kind::text, "1234")},
+                              {event(StreamEvent::Kind::text, "5678")},
+                              {event(StreamEvent::Kind::text, "never read")}}};
+}
+
 Scripted failure(Fault fault, bool retryable, bool maybe_billed) {
   Error error(fault, Origin::upstream, "it failed");
   error.with_retry(retryable).with_maybe_billed(maybe_billed).with_upstream_status(503);
@@ -184,10 +191,7 @@ TEST_CASE("a stream that is cut before its first token falls back unseen") {
 TEST_CASE("a client that goes away is billed for what arrived, and the upstream is cancelled") {
   FakeGateway gateway;
   gateway.client.interrupted_after_writes = 1;
-  gateway.scripts["cheap"].push_back(
-      Scripted{.batches = {{event(StreamEvent::Kind::text, "1234")},
-                           {event(StreamEvent::Kind::text, "5678")},
-                           {event(StreamEvent::Kind::text, "never read")}}});
+  gateway.scripts["cheap"].push_back(interrupted_stream());
   gateway.post(streamed);
   REQUIRE(gateway.ledger.settlements.size() == 1);
   const AttemptSettlement& row = gateway.ledger.settlements[0];
@@ -201,10 +205,7 @@ TEST_CASE("a gateway that stops ends a stream with an error, billed for what arr
   gateway.config->providers[0].on_disconnect = OnDisconnect::drain;
   gateway.client.interrupted_after_writes = 1;
   gateway.client.why = Interrupt::stopping;
-  gateway.scripts["cheap"].push_back(
-      Scripted{.batches = {{event(StreamEvent::Kind::text, "1234")},
-                           {event(StreamEvent::Kind::text, "5678")},
-                           {event(StreamEvent::Kind::text, "never read")}}});
+  gateway.scripts["cheap"].push_back(interrupted_stream());
   const FakeResponder& client = gateway.post(streamed);
   CHECK(client.clean == false);
   CHECK(client.body.find("the gateway is shutting down") != std::string::npos);
@@ -371,10 +372,7 @@ TEST_CASE("a client that leaves a race is heard by both attempts, and by the win
   }
   SUBCASE("while the winner streams") {
     gateway.client.interrupted_after_writes = 1;
-    gateway.scripts["dear"].push_back(
-        Scripted{.batches = {{event(StreamEvent::Kind::text, "1234")},
-                             {event(StreamEvent::Kind::text, "5678")},
-                             {event(StreamEvent::Kind::text, "never read"), finish_event()}}});
+    gateway.scripts["dear"].push_back(interrupted_stream());
   }
   gateway.post(streamed);
   REQUIRE(gateway.ledger.settlements.size() == 2);

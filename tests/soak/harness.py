@@ -6,12 +6,11 @@ import os
 import random
 import signal
 import socket
-import sqlite3
 import struct
 import threading
 import time
 
-from support import processes
+from support import ledger, processes
 
 DRAIN_MS = 1_500
 
@@ -98,25 +97,17 @@ def send_and_leave(soak, body, headers, chance):
     return "left"
 
 
-def rows(config, view):
-    database = sqlite3.connect(f"file:{config.parent}/jevons.db?mode=ro", uri=True)
-    database.row_factory = sqlite3.Row
-    try:
-        return [dict(row) for row in database.execute(f"SELECT * FROM {view}")]
-    finally:
-        database.close()
-
-
 def check_ledger(soak):
     """What holds whatever happened. Returns the attempts."""
-    attempts = rows(soak.config, "v1_attempts")
+    attempts = ledger.rows(soak.config.parent)
     costs = [row["cost_nanodollars"] for row in attempts]
     if any(row["state"] == "open" for row in attempts):
         soak.problem("attempts are left open")
     if any(cost is not None and cost < 0 for cost in costs):
         soak.problem("a cost is negative")
     if sum(c or 0 for c in costs) != sum(row["cost_nanodollars"] or 0
-                                         for row in rows(soak.config, "v1_requests")):
+                                         for row in ledger.rows(soak.config.parent,
+                                                                "v1_requests")):
         soak.problem("the views do not agree")
     verdict = processes.cli(soak.config, "ledger", "verify", check=False)
     if verdict.returncode != 0 or not verdict.stdout.startswith("ok: "):

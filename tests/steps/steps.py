@@ -189,12 +189,12 @@ def e2e(result, _full):
 def soak(result, full):
     """Everything at once on the sanitized gateway, over remote targets and over a local model."""
     python = virtual_environment()
-    conformance()
+    folder = conformance()
     build("asan", "jevons", "scripted_upstream")
     for kind in ([], ["--local"]):
         status, output = call(python, "tests/soak/run", "--seconds", "300" if full else "20", *kind,
                               timeout=1800, env={**SANITIZER, **ENGINE_ASAN,
-                                                 "JEVONS_CONFORMANCE": str(conformance()),
+                                                 "JEVONS_CONFORMANCE": str(folder),
                                                  "JEVONS_BUILD": "build/asan"})
         result.count(1 if status == 0 else 0, 0 if status == 0 else 1)
         say(output.strip().split("\n")[-1])

@@ -168,6 +168,16 @@ class Gateway(Process):
         except ValueError:
             return status, answered, answer
 
+    def begin_stream(self, body, headers=None):
+        """The streamed answer to a chat request, of which the first event has been read."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("POST", "/v1/chat/completions", json.dumps({**body, "stream": True}),
+                           {"content-type": "application/json", **(headers or {})})
+        answer = connection.getresponse()
+        if answer.status != 200 or not answer.readline().startswith(b"data: "):
+            raise RuntimeError(f"no stream began: {answer.status} {answer.read()}")
+        return answer
+
     def admin(self, path, **kwargs):
         return get(self.admin_port, path, **kwargs)
 
